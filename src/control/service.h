@@ -1,0 +1,187 @@
+// The shell's face to the tools: typed calls in, outcomes on disk out.
+//
+// Every call runs on the control thread and suspends only the coroutine that made it. An answer is
+// given after what it tells of is on disk. Waits are bounded (Exhausted when too many wait). The
+// service owns the core, the effect runner, the timers and the record cache; it knows no JSON and no
+// MCP. Lifetime: made by app after its ports, stopped before them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "domain/core.h"
+#include "domain/ports.h"
+#include "domain/repositories.h"
+
+namespace mahavishnu::control {
+
+using base::awaitable;
+using domain::Result;
+using domain::Status;
+
+// How long a call is held, and until what.
+struct Wait {
+  base::Millis limit{0};
+  bool until_change = false;  // false: until it is done
+};
+
+struct Submitted {
+  domain::TaskId task;
+  bool existing = false;
+};
+
+struct CancelOutcome {
+  struct Item {
+    domain::TaskId task;
+    bool already_ended = false;
+    int processes_left = 0;   // meaningful once `ended`
+    bool ended = false;       // within the wait
+  };
+  std::vector<Item> items;
+};
+
+struct OutputQuery {
+  domain::OutputStream stream = domain::OutputStream::All;
+  std::int64_t offset = -1;   // −1: the tail
+  std::size_t max_bytes = 16384;
+  base::Millis wait{0};       // for more output, when there is none at `offset` yet
+};
+
+struct Quantiles {  // milliseconds
+  std::uint64_t count = 0;
+  double min = 0, mean = 0, p50 = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;
+};
+
+struct PoolReport {
+  domain::PoolStatus status;
+  Quantiles queue_wait, run_time;
+  double per_minute_1 = 0, per_minute_5 = 0, per_minute_15 = 0;  // tasks ended, over 1, 5, 15 min
+};
+
+struct Metrics {
+  base::Millis window{0};
+  std::map<std::string, Quantiles> latency;      // by operation or stage
+  std::map<std::string, double> per_second;      // throughput by operation
+  std::map<std::string, std::uint64_t> counters; // totals since start, errors by kind, drops
+  std::map<std::string, std::int64_t> gauges;    // queue depths, live tasks, rss_bytes
+};
+
+struct ServiceOptions {
+  domain::CoreOptions core;
+  std::size_t max_waiters = 10000;
+  std::size_t record_cache = 10000;      // tasks and workflows kept ready for reads
+  std::vector<std::string> env_allow;    // names passed from the server's environment to work
+  std::vector<std::string> allowed_paths;  // where `cwd` may be besides repositories
+  domain::StringMap server_env;          // the server's environment, taken once at start
+  std::string node;                      // host name, for attempts
+};
+
+// Time, as the shell sees it; a test gives its own.
+struct Clock {
+  std::function<domain::Moment()> now;
+};
+
+class Service {
+ public:
+  // Executors by worker type ("shell").
+  Service(asio::any_io_executor executor, ServiceOptions options, Clock clock, domain::Journal& journal,
+          domain::Archive& archive, std::map<std::string, domain::Executor*> executors);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Recovers the executors' attempts, restores the core and makes the `default` pool when there is
+  // none. Nothing else may be called before it returned.
+  awaitable<Status> start(domain::Snapshot snapshot, int default_workers);
+  // No new work from now on. Resumes when nothing runs any more or at `grace`; then running attempts
+  // are stopped and their ends written.
+  awaitable<void> drain(base::Millis grace);
+  // Ends every wait with Unavailable. After it no callback of a port has an effect.
+  void stop();
+
+  // Repositories. Never null.
+  std::shared_ptr<const domain::RepositoryIndex> repositories() const;
+  void set_repositories(std::shared_ptr<const domain::RepositoryIndex> index);
+  // Grows with every set_repositories; lets tools keep rendered answers.
+  std::uint64_t repositories_version() const;
+
+  // Tasks. The spec's repo is a name or nickname: resolved, checked and completed here (repo_path,
+  // cwd inside a repository or allowed path, pool by name, caller).
+  struct SubmitArgs {
+    domain::TaskSpec spec;
+    std::string pool;  // name or id; "" : selector
+  };
+  awaitable<Result<Submitted>> submit(SubmitArgs args);
+  struct BatchOutcome {
+    domain::BatchId batch;
+    std::vector<Result<Submitted>> items;  // as given
+  };
+  awaitable<Result<BatchOutcome>> submit_batch(std::vector<Result<SubmitArgs>> items);
+
+  using TaskPtr = std::shared_ptr<const domain::TaskRecord>;
+  using WorkflowPtr = std::shared_ptr<const domain::WorkflowRecord>;
+  // Committed state; NotFound names the id. With a wait: returns early when done or changed.
+  awaitable<Result<TaskPtr>> task(domain::TaskId id, Wait wait = {});
+  // The same from memory only, without suspending; null when it is not at hand. For hot paths.
+  TaskPtr cached_task(domain::TaskId id) const;
+  awaitable<Result<domain::Listing<domain::TaskRecord>>> tasks(domain::TaskFilter filter, domain::Page page);
+  // Waits until every task of the batch ended (or one changed).
+  awaitable<Status> wait_batch(domain::BatchId id, Wait wait);
+  awaitable<Result<domain::OutputChunk>> output(domain::TaskId id, OutputQuery query);
+
+  struct CancelArgs {
+    std::vector<domain::TaskId> tasks;            // or
+    std::optional<domain::CancelMatching> filter; // its ticket is ignored
+  };
+  awaitable<Result<CancelOutcome>> cancel(CancelArgs args, base::Millis wait);
+
+  // Workflows. Repositories are chosen by `over`; pools in steps by name.
+  struct WorkflowArgs {
+    domain::WorkflowSpec spec;  // repos are filled in here
+    domain::RepositoryQuery over;
+    std::map<std::string, std::string> step_pools;  // step id → pool name or id
+  };
+  struct WorkflowStarted {
+    domain::WorkflowId workflow;
+    bool existing = false;
+  };
+  awaitable<Result<WorkflowStarted>> run_workflow(WorkflowArgs args);
+  awaitable<Result<WorkflowPtr>> workflow(domain::WorkflowId id, Wait wait = {});
+  awaitable<Result<domain::Listing<domain::WorkflowRecord>>> workflows(domain::WorkflowFilter filter,
+                                                                       domain::Page page);
+  awaitable<Result<CancelOutcome>> cancel_workflow(domain::WorkflowId id, base::Millis wait);
+
+  // Pools, by name or id.
+  awaitable<Result<domain::PoolAnswer>> spawn_pool(domain::PoolSpec spec);
+  awaitable<Status> scale_pool(std::string pool, std::optional<int> target, std::optional<bool> paused);
+  struct CloseOutcome {
+    domain::PoolId pool;
+    int finished = 0, cancelled = 0, still_draining = 0;
+  };
+  awaitable<Result<CloseOutcome>> close_pool(std::string pool, bool now, base::Millis wait);
+  Result<domain::PoolStatus> pool(std::string_view name_or_id) const;
+  std::vector<domain::PoolStatus> pools() const;
+  std::vector<PoolReport> monitor(const std::vector<domain::PoolId>& pools) const;
+
+  Result<domain::Explanation> explain_pool(std::string_view name_or_id) const;
+  awaitable<Result<domain::Explanation>> explain_task(domain::TaskId id);
+  awaitable<Result<domain::Explanation>> explain_workflow(domain::WorkflowId id);
+
+  Metrics metrics(base::Millis window) const;
+  // Adds one duration to a named operation ("tools/call repo_list"); the doors call it.
+  void clocked(std::string_view operation, std::chrono::microseconds took, bool ok);
+
+  domain::CoreCounts counts() const;
+  bool idle() const;  // nothing queued, running, delayed or unwritten
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mahavishnu::control

@@ -1,0 +1,72 @@
+// MCP over any door: the one dispatcher behind stdio, sockets and HTTP, for both eras.
+//
+// It decides the era of each message from its body, keeps the cancel table, checks schemas, runs the
+// tool and maps every failure to the wire (error_map). The older revisions' handshake and sessions
+// are an adapter in front of the same dispatcher. One executor. Lifetime: longer than its doors.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "mcp/tool.h"
+#include "rpc/connection.h"
+#include "rpc/http_exchange.h"
+
+namespace mahavishnu::mcp {
+
+struct ServerOptions {
+  std::string name = "mahavishnu";
+  std::string title = "Mahavishnu";
+  std::string version;
+  std::string instructions;
+  std::size_t max_in_flight_per_connection = 256;  // beyond it: Exhausted
+  std::size_t max_sessions = 10000;                // legacy HTTP
+  base::Millis session_idle{3600000};
+  base::Millis drain{10000};  // answering what is in flight after the end of input
+};
+
+// What one connection or one request may see.
+struct View {
+  std::string caller;             // for fair share
+  std::string working_directory;  // "" over HTTP
+  bool read_only = false;
+  std::vector<std::string> tools; // empty: all
+};
+
+// Told of every finished tool call: for the clocks.
+using CallObserver = std::function<void(std::string_view tool, std::chrono::microseconds took, bool ok)>;
+
+class Server {
+ public:
+  // An Error when a tool's schema is not a schema or two tools share a name.
+  static base::Result<std::unique_ptr<Server>> create(asio::any_io_executor executor, ServerOptions options,
+                                                      std::vector<Tool> tools, CallObserver observer = {});
+  ~Server();
+
+  // Speaks MCP on `connection` until its end: then answers what is in flight (at most `drain` long)
+  // and returns. The connection and the view must outlive the awaitable.
+  base::awaitable<void> serve(rpc::Connection& connection, View view);
+
+  // POST, GET and DELETE of the MCP endpoint.
+  base::awaitable<void> handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+
+  // POST /tools/call for scripts: {"name","arguments"} → the structured result, or 4xx/5xx and
+  // {"error":{"code","message","data"?}}.
+  base::awaitable<void> handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+
+  // From now on new requests are refused with Unavailable; in-flight ones go on. `stop` cancels them.
+  void drain();
+  base::awaitable<void> stop();
+
+ private:
+  struct State;
+  explicit Server(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mahavishnu::mcp
