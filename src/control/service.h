@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "control/timers.h"
 #include "domain/core.h"
 #include "domain/ports.h"
 #include "domain/repositories.h"
@@ -81,15 +82,10 @@ struct ServiceOptions {
   std::string node;                      // host name, for attempts
 };
 
-// Time, as the shell sees it; a test gives its own.
-struct Clock {
-  std::function<domain::Moment()> now;
-};
-
 class Service {
  public:
   // Executors by worker type ("shell").
-  Service(asio::any_io_executor executor, ServiceOptions options, Clock clock, domain::Journal& journal,
+  Service(asio::any_io_executor executor, ServiceOptions options, Timers& timers, domain::Journal& journal,
           domain::Archive& archive, std::map<std::string, domain::Executor*> executors);
   ~Service();
   Service(const Service&) = delete;

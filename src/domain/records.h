@@ -34,6 +34,7 @@ struct AttemptRecord {
 // The end of an attempt's output and what else it left. Written with the completion.
 struct TaskResult {
   std::string text;                 // the last 8 KiB of output at most, valid UTF-8
+  std::string streams;              // whose bytes `text` holds, run by run: "o120e15o3" (out, err)
   bool truncated = false;           // `text` is not all of it
   std::uint64_t output_bytes = 0;   // produced
   std::uint64_t dropped_bytes = 0;  // beyond limits.output_bytes: gone
