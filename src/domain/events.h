@@ -113,11 +113,14 @@ struct PersistFailed {  // this one commit is not, and will not be; only admissi
 };
 
 struct TimerDue {};
+struct Hold {  // while on, start nothing: the journal cannot write, so ends could not be kept
+  bool on = false;
+};
 struct Drain {};  // admit nothing more, start nothing more (queued work stays on disk)
 
 using Event = std::variant<Restored, SubmitTasks, SubmitWorkflow, SpawnPool, ScalePool, ClosePool,
                            CancelTasks, CancelMatching, CancelWorkflow, AttemptStarted, AttemptEnded,
-                           Persisted, PersistFailed, TimerDue, Drain>;
+                           Persisted, PersistFailed, TimerDue, Hold, Drain>;
 
 // ── Effects ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -25,7 +25,10 @@ class Journal {
 
   // `done` is called with the commit's number once it is durable, or failed as a whole. An error
   // Exhausted means the disk is full. Several commits in a row may be reported one after another.
-  virtual void append(CommitNo commit, std::vector<Record> records) = 0;
+  // `records` is shared, so that a commit that failed can be tried again without a copy. Trying again
+  // may bring a commit after newer ones: a TaskChanged or WorkflowChanged whose version is not newer
+  // than the stored one changes nothing, and an AttemptPut never takes an end back.
+  virtual void append(CommitNo commit, std::shared_ptr<const std::vector<Record>> records) = 0;
   virtual void on_done(Done done) = 0;
 };
 
