@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "rpc/message.h"
 
 namespace mahavishnu::rpc {
@@ -26,6 +27,10 @@ struct Decoded {
   std::vector<Message> messages;  // never empty
 };
 Decoded decode(std::string_view text, const DecodeLimits& limits = {});
+
+// One plain document under the same rules, for doors whose bodies are no JSON-RPC. InvalidArgument
+// says what is wrong and where.
+base::Result<Json> parse(std::string_view text, const DecodeLimits& limits = {});
 
 // One line without newline. `result_json` is JSON text already: hot paths build no document.
 std::string encode_result(const RequestId& id, std::string_view result_json);
