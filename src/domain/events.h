@@ -166,6 +166,7 @@ struct StartAttempt {
   Fence fence;
   PoolId pool;
   std::string worker;
+  Millis queue_time{0};      // waited since it was last made eligible
   Millis total_left{0};      // 0: no total limit
   StringMap env;             // what the core adds: MAHAVISHNU_WORKFLOW, _STEP, counts for `once` steps
 };
