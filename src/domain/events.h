@@ -41,6 +41,11 @@ struct Restored {  // first event of a life
 struct NewTask {
   TaskId id;
   std::shared_ptr<const TaskSpec> spec;
+  // Of spec->depends_on, those that had left the core before: the shell asked the archive. Any other
+  // dependency the core does not know either settled while the shell asked, so the core also keeps
+  // the outcome of ended tasks for `key_memory`; one it still does not know is refused (NotFound).
+  std::vector<TaskId> settled_completed;
+  std::vector<TaskId> settled_failed;  // the task ends at once as dependency_failed
 };
 // One commit; each item is admitted or refused by itself.
 struct SubmitTasks {
