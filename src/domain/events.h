@@ -38,12 +38,15 @@ struct Restored {  // first event of a life
   std::vector<Found> attempts;
 };
 
+// A dependency must be live in the core, earlier in the same submit, or named here as the archive
+// knows it; a task with any other one is refused (NotFound). So the shell asks the archive about
+// those of spec->depends_on for which Core::is_live is false, right before the step.
 struct NewTask {
   TaskId id;
   std::shared_ptr<const TaskSpec> spec;
   // Of spec->depends_on, those that had left the core before: the shell asked the archive. Any other
   // dependency the core does not know either settled while the shell asked, so the core also keeps
-  // the outcome of ended tasks for `key_memory`; one it still does not know is refused (NotFound).
+  // the outcome of the last 65,536 that ended; one it still does not know is refused (NotFound).
   std::vector<TaskId> settled_completed;
   std::vector<TaskId> settled_failed;  // the task ends at once as dependency_failed
 };
@@ -92,7 +95,7 @@ struct CancelMatching {
   std::string caller;
   std::string label_key, label_value;
 };
-struct CancelWorkflow {
+struct CancelWorkflow {  // one that is not live: an empty CancelAnswer
   Ticket ticket = 0;
   WorkflowId workflow;
 };
@@ -157,7 +160,8 @@ struct CancelAnswer {
   std::vector<TaskId> cancelled;      // asked to end now; the shell waits for their end if asked to
   std::vector<TaskId> already_ended;
 };
-// Answer `ticket` once `after` is on disk (0: at once).
+// Answer `ticket` once `after` is on disk (0: at once). A second Reply to the same ticket replaces
+// the first: it comes when the commit the first one waits for failed.
 struct Reply {
   Ticket ticket = 0;
   CommitNo after = 0;
@@ -183,7 +187,7 @@ struct StopAttempt {
 struct ReleaseAttempt {
   Fence fence;
 };
-struct WakeAt {  // replaces any earlier one
+struct WakeAt {  // replaces any earlier one; a TimerDue that comes too early does no harm
   MonoTime at{};
 };
 struct WorkflowEnded {  // after its last record; for the log, the bus and notifications

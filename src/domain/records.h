@@ -46,7 +46,7 @@ struct TaskResult {
 // The part of a task that changes. `version` grows with every change that is recorded.
 struct TaskStatus {
   TaskState state = TaskState::Queued;
-  Reason reason = Reason::None;
+  Reason reason = Reason::None;  // running and cancelled_by_caller: it was asked to end
   std::uint32_t attempt = 0;
   std::uint64_t version = 1;
   std::optional<WallTime> started;    // first attempt
