@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "control/clocks.h"
 #include "control/timers.h"
 #include "domain/core.h"
 #include "domain/ports.h"
@@ -53,11 +54,6 @@ struct OutputQuery {
   base::Millis wait{0};       // for more output, when there is none at `offset` yet
 };
 
-struct Quantiles {  // milliseconds
-  std::uint64_t count = 0;
-  double min = 0, mean = 0, p50 = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;
-};
-
 struct PoolReport {
   domain::PoolStatus status;
   Quantiles queue_wait, run_time;
@@ -80,6 +76,11 @@ struct ServiceOptions {
   std::vector<std::string> allowed_paths;  // where `cwd` may be besides repositories
   domain::StringMap server_env;          // the server's environment, taken once at start
   std::string node;                      // host name, for attempts
+  std::size_t record_cache_bytes = 32U << 20U;
+  base::Millis stop_grace{5000};         // TERM to KILL
+  // Adds what only the program's outside knows (rss_bytes, journal and HTTP figures) to an answer of
+  // metrics(). May be empty.
+  std::function<void(struct Metrics&)> more_metrics;
 };
 
 class Service {
@@ -177,6 +178,8 @@ class Service {
 
  private:
   struct State;
+  awaitable<Result<std::vector<Result<Submitted>>>> submit_all(std::vector<Result<SubmitArgs>> items,
+                                                               domain::BatchId batch);
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,65 @@
+// What the service is made of; shared by its source files only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "control/service.h"
+#include "control/shell.h"
+
+namespace mahavishnu::control {
+
+struct Service::State {
+  State(asio::any_io_executor executor_in, ServiceOptions options_in, Timers& timers,
+        domain::Journal& journal, domain::Archive& archive_in,
+        std::map<std::string, domain::Executor*> executors)
+      : executor(executor_in),
+        options(std::move(options_in)),
+        archive(archive_in),
+        executors_by_type(executors),
+        shell(executor_in, options, timers, journal, archive_in, std::move(executors)) {}
+
+  // Feeds `event` under a fresh ticket and waits for the reply, which comes after its commit is on
+  // disk. `Body` is the alternative of the reply that this event is answered by.
+  template <class Body, class Event>
+  awaitable<Result<Body>> ask(Event event) {
+    auto [ticket, waiting] = shell.open_ticket();
+    event.ticket = ticket;
+    shell.feed(domain::Event{std::move(event)});
+    auto reply = co_await OneShot<Result<ReplyBody>>::wait(waiting);
+    if (!reply) co_return domain::fail(reply.error());
+    if (auto* body = std::get_if<Body>(&*reply)) co_return std::move(*body);
+    co_return domain::fail(domain::ErrorCode::Internal, "the core answered with another kind of reply");
+  }
+
+  // Resolves names, checks where the work may run and gives it an id.
+  Result<domain::NewTask> prepare(SubmitArgs args);
+  awaitable<Status> settle_dependencies(domain::NewTask& task);
+  awaitable<Result<domain::Archive::Keyed>> find_key(std::string caller, std::string key);
+  awaitable<Result<std::vector<domain::TaskId>>> unended_of(domain::BatchId batch);
+  awaitable<Result<CancelOutcome>> cancelled(domain::CancelAnswer answer, base::Millis wait,
+                                             base::MonoTime until);
+  awaitable<Result<domain::OutputChunk>> output_now(domain::TaskId id, OutputQuery query);
+
+  awaitable<Result<TaskPtr>> read_task(domain::TaskId id);
+  awaitable<Result<WorkflowPtr>> read_workflow(domain::WorkflowId id);
+  base::MonoTime deadline(base::Millis wait) const { return shell.now().mono + wait; }
+  base::Ulid new_id() { return ids.next(shell.now().wall); }
+
+  // Waits until none of `ids` is live any more, or until the deadline.
+  awaitable<Status> wait_ended(std::vector<domain::TaskId> ids, base::MonoTime until);
+
+  asio::any_io_executor executor;
+  ServiceOptions options;
+  domain::Archive& archive;
+  std::map<std::string, domain::Executor*> executors_by_type;
+  Shell shell;
+  base::UlidSource ids;
+  std::shared_ptr<const domain::RepositoryIndex> repositories;
+  std::uint64_t repositories_version = 0;
+};
+
+}  // namespace mahavishnu::control

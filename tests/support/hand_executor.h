@@ -1,0 +1,79 @@
+// An executor whose attempts start and end when the test says so.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "domain/ports.h"
+
+namespace mahavishnu::support {
+
+class HandExecutor final : public domain::Executor {
+ public:
+  struct Attempt {
+    domain::AttemptOrder order;
+    std::optional<domain::Reason> stop;
+    std::string output;
+    bool released = false;
+  };
+
+  bool end_on_start = false;  // every attempt succeeds at once
+
+  void subscribe(Events events) override { events_ = std::move(events); }
+  void recover(std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> answer) override {
+    answer(found);
+  }
+  void start(domain::AttemptOrder order) override {
+    const domain::Fence fence = order.fence;
+    started_.push_back(fence);
+    attempts_[fence].order = std::move(order);
+    if (!end_on_start) return;
+    events_.started(fence);
+    end(fence, domain::Reason::Ok, 0);
+  }
+  void stop(domain::Fence fence, domain::Reason why) override { attempts_[fence].stop = why; }
+  void release(domain::Fence fence) override { attempts_[fence].released = true; }
+  void read_output(domain::Fence fence, domain::OutputStream, std::int64_t, std::size_t,
+                   std::function<void(domain::Result<domain::OutputChunk>)> answer) override {
+    domain::OutputChunk chunk;
+    chunk.text = attempts_[fence].output;
+    chunk.next_offset = chunk.text.size();
+    answer(chunk);
+  }
+  void read_spool(std::string spool, domain::OutputStream, std::int64_t, std::size_t,
+                  std::function<void(domain::Result<domain::OutputChunk>)> answer) override {
+    domain::OutputChunk chunk;
+    chunk.text = "spooled in " + spool;
+    chunk.eof = true;
+    answer(chunk);
+  }
+
+  void begin(domain::Fence fence) { events_.started(fence); }
+  void write(domain::Fence fence, const std::string& text) {
+    attempts_[fence].output += text;
+    events_.output(fence, attempts_[fence].output.size());
+  }
+  void end(domain::Fence fence, domain::Reason reason, std::optional<int> exit_code, std::string text = {}) {
+    domain::AttemptEnded ended;
+    ended.fence = fence;
+    ended.reason = reason;
+    ended.exit_code = exit_code;
+    ended.result.text = text.empty() ? attempts_[fence].output : std::move(text);
+    ended.result.output_bytes = ended.result.text.size();
+    events_.ended(std::move(ended));
+  }
+
+  const std::vector<domain::Fence>& started() const { return started_; }
+  const Attempt& attempt(domain::Fence fence) const { return attempts_.at(fence); }
+
+  std::vector<domain::Restored::Found> found;  // what recover() answers
+
+ private:
+  Events events_;
+  std::vector<domain::Fence> started_;
+  std::map<domain::Fence, Attempt> attempts_;
+};
+
+}  // namespace mahavishnu::support
