@@ -1,0 +1,1 @@
+"""What the benchmarks share: scratch servers, load programs, rounds, figures and their table."""
