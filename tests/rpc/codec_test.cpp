@@ -1,0 +1,326 @@
+#include "rpc/codec.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace mahavishnu::rpc;
+
+namespace {
+
+Message only(std::string_view text, const DecodeLimits& limits = {}) {
+  auto decoded = decode(text, limits);
+  REQUIRE(decoded.messages.size() == 1);
+  return std::move(decoded.messages.front());
+}
+
+Malformed refused(std::string_view text, const DecodeLimits& limits = {}) {
+  auto message = only(text, limits);
+  REQUIRE_MESSAGE(std::holds_alternative<Malformed>(message), text);
+  return std::get<Malformed>(std::move(message));
+}
+
+Request request(std::string_view text) {
+  auto message = only(text);
+  REQUIRE_MESSAGE(std::holds_alternative<Request>(message), text);
+  return std::get<Request>(std::move(message));
+}
+
+std::string with_id(std::string_view id) {
+  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"method":"m"})";
+}
+
+std::string nested(std::size_t arrays) {
+  return R"({"jsonrpc":"2.0","id":9,"method":"m","params":)" + std::string(arrays, '[') +
+         std::string(arrays, ']') + "}";
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_SUITE("rpc::decode, the examples of the specification's section 7") {
+  TEST_CASE("a call with positional parameters") {
+    const auto call =
+        request(R"({"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1})");
+    CHECK(call.method == "subtract");
+    CHECK(call.params == Json::parse("[42,23]"));
+    CHECK(call.id.to_json() == "1");
+  }
+
+  TEST_CASE("a call with named parameters") {
+    const auto call = request(
+        R"({"jsonrpc":"2.0","method":"subtract","params":{"subtrahend":23,"minuend":42},"id":3})");
+    CHECK(call.params == Json::parse(R"({"minuend":42,"subtrahend":23})"));
+  }
+
+  TEST_CASE("notifications, with and without parameters") {
+    const auto update = only(R"({"jsonrpc": "2.0", "method": "update", "params": [1,2,3,4,5]})");
+    REQUIRE(std::holds_alternative<Notification>(update));
+    CHECK(std::get<Notification>(update).params.size() == 5);
+    const auto bare = only(R"({"jsonrpc": "2.0", "method": "foobar"})");
+    REQUIRE(std::holds_alternative<Notification>(bare));
+    CHECK(std::get<Notification>(bare).params.is_null());
+  }
+
+  TEST_CASE("a call with invalid JSON is a parse error") {
+    const auto answer = refused(R"({"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz])");
+    CHECK(answer.error.code == error_code::kParseError);
+    CHECK(answer.id.to_json() == "null");
+  }
+
+  TEST_CASE("a call with an invalid request object") {
+    const auto answer = refused(R"({"jsonrpc": "2.0", "method": 1, "params": "bar"})");
+    CHECK(answer.error.code == error_code::kInvalidRequest);
+  }
+
+  TEST_CASE("a batch with invalid JSON is one parse error") {
+    const auto decoded = decode(R"([{"jsonrpc": "2.0", "method": "sum", "params": [1,2,4],
+        "id": "1"}, {"jsonrpc": "2.0", "method"])");
+    CHECK_FALSE(decoded.batch);
+    REQUIRE(decoded.messages.size() == 1);
+    CHECK(std::get<Malformed>(decoded.messages[0]).error.code == error_code::kParseError);
+  }
+
+  TEST_CASE("an empty batch is one invalid request and no batch") {
+    const auto decoded = decode("[]");
+    CHECK_FALSE(decoded.batch);
+    REQUIRE(decoded.messages.size() == 1);
+    CHECK(std::get<Malformed>(decoded.messages[0]).error.code == error_code::kInvalidRequest);
+  }
+
+  TEST_CASE("an invalid batch answers each of its elements") {
+    for (const auto& [text, count] : {std::pair{"[1]", 1u}, std::pair{"[1,2,3]", 3u}}) {
+      const auto decoded = decode(text);
+      CHECK(decoded.batch);
+      REQUIRE(decoded.messages.size() == count);
+      for (const auto& message : decoded.messages) {
+        CHECK(std::get<Malformed>(message).error.code == error_code::kInvalidRequest);
+      }
+    }
+  }
+
+  TEST_CASE("a mixed batch keeps its order") {
+    const auto decoded = decode(R"([
+        {"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},
+        {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]},
+        {"foo": "boo"},
+        {"jsonrpc": "2.0", "method": "get_data", "id": 9.50}])");
+    CHECK(decoded.batch);
+    REQUIRE(decoded.messages.size() == 4);
+    CHECK(std::get<Request>(decoded.messages[0]).id.to_json() == "\"1\"");
+    CHECK(std::get<Notification>(decoded.messages[1]).method == "notify_hello");
+    CHECK(std::get<Malformed>(decoded.messages[2]).error.code == error_code::kInvalidRequest);
+    CHECK(std::get<Request>(decoded.messages[3]).id.to_json() == "9.50");
+  }
+}
+
+TEST_SUITE("rpc::decode, ids") {
+  TEST_CASE("an id of every kind is echoed as it was written") {
+    for (const char* id :
+         {"1", "0", "-1", "-0", "1.5", "1.50", "-0.0", "1e2", "1E+2", "9223372036854775807",
+          "9223372036854775808", "18446744073709551615", "-9223372036854775808", "null", "\"1\"",
+          "\"\"", "\"a b\"", "\"\\u0000\"", "\"\xC3\xA9\""}) {
+      CHECK(request(with_id(id)).id.to_json() == id);
+    }
+  }
+
+  TEST_CASE("a number and a string that look alike are different ids") {
+    CHECK(request(with_id("1")).id != request(with_id("\"1\"")).id);
+  }
+
+  TEST_CASE("an id is found behind text that looks like one") {
+    const auto call = request(
+        R"({"jsonrpc":"2.0","params":{"id":7.5,"s":"\"id\":3.5"},"method":"id","id" : 1.250 })");
+    CHECK(call.id.to_json() == "1.250");
+  }
+
+  TEST_CASE("a key written with escapes is the same key") {
+    CHECK(request(R"({"jsonrpc":"2.0","\u0069d":2.5,"method":"m"})").id.to_json() == "2.5");
+  }
+
+  TEST_CASE("an object, an array and a boolean are no ids") {
+    for (const char* id : {"{}", "[]", "true"}) {
+      const auto answer = refused(with_id(id));
+      CHECK(answer.error.code == error_code::kInvalidRequest);
+      CHECK(answer.id.to_json() == "null");
+    }
+  }
+}
+
+TEST_SUITE("rpc::decode, the envelope") {
+  TEST_CASE("a missing or other version is refused and the id echoed") {
+    for (const char* version : {"", R"("jsonrpc":"1.0",)", R"("jsonrpc":2.0,)"}) {
+      const auto answer = refused("{" + std::string(version) + R"("id":"x","method":"m"})");
+      CHECK(answer.error.code == error_code::kInvalidRequest);
+      CHECK(contains(answer.error.message, "\"jsonrpc\" must be \"2.0\""));
+      CHECK(answer.id.to_json() == "\"x\"");
+    }
+  }
+
+  TEST_CASE("params must be an object or an array") {
+    for (const char* params : {"1", "\"bar\"", "true", "null"}) {
+      const auto answer =
+          refused(R"({"jsonrpc":"2.0","id":5,"method":"m","params":)" + std::string(params) + "}");
+      CHECK(answer.error.code == error_code::kInvalidRequest);
+      CHECK(answer.id.to_json() == "5");
+    }
+  }
+
+  TEST_CASE("a message without method, result and error is refused") {
+    CHECK(refused(R"({"jsonrpc":"2.0","id":5})").id.to_json() == "5");
+  }
+
+  TEST_CASE("what is no object is refused") {
+    for (const char* text : {"1", "\"x\"", "null", "true", "[[]]"}) {
+      CHECK(refused(text).error.code == error_code::kInvalidRequest);
+    }
+  }
+
+  TEST_CASE("a result is a response") {
+    const auto message = only(R"({"jsonrpc":"2.0","id":"a","result":{"ok":true}})");
+    const auto& response = std::get<Response>(message);
+    CHECK(response.id.to_json() == "\"a\"");
+    CHECK(std::get<Json>(response.outcome) == Json::parse(R"({"ok":true})"));
+  }
+
+  TEST_CASE("an error is a response, with or without data") {
+    const auto plain =
+        only(R"({"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"no"}})");
+    const auto& error = std::get<RpcError>(std::get<Response>(plain).outcome);
+    CHECK(error.code == -32601);
+    CHECK(error.message == "no");
+    CHECK(error.data.is_null());
+    const auto more =
+        only(R"({"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no","data":[1]}})");
+    CHECK(std::get<RpcError>(std::get<Response>(more).outcome).data == Json::parse("[1]"));
+  }
+
+  TEST_CASE("result and error together, or beside a method, are refused") {
+    for (const char* text :
+         {R"({"jsonrpc":"2.0","id":4,"result":1,"error":{"code":1,"message":"x"}})",
+          R"({"jsonrpc":"2.0","id":4,"result":1,"method":"m"})",
+          R"({"jsonrpc":"2.0","id":4,"error":{"code":1,"message":"x"},"method":"m"})"}) {
+      const auto answer = refused(text);
+      CHECK(answer.error.code == error_code::kInvalidRequest);
+      CHECK(answer.id.to_json() == "4");
+    }
+  }
+
+  TEST_CASE("an error that is none is refused") {
+    for (const char* error : {"1", "{}", R"({"code":"1","message":"x"})", R"({"code":1})",
+                              R"({"code":1.5,"message":"x"})", R"({"code":1,"message":2})",
+                              R"({"code":4294967296,"message":"x"})"}) {
+      CHECK(refused(R"({"jsonrpc":"2.0","id":4,"error":)" + std::string(error) + "}").error.code ==
+            error_code::kInvalidRequest);
+    }
+  }
+
+  TEST_CASE("a response without id is refused") {
+    CHECK(refused(R"({"jsonrpc":"2.0","result":1})").error.code == error_code::kInvalidRequest);
+  }
+
+  TEST_CASE("members that nobody knows are ignored") {
+    CHECK(request(R"({"jsonrpc":"2.0","id":1,"method":"m","extra":{"a":[1]}})").method == "m");
+  }
+}
+
+TEST_SUITE("rpc::decode, limits and traps") {
+  TEST_CASE("a key that is there twice is refused by name, wherever it is") {
+    const auto named = [](const char* text, const char* key) {
+      const auto answer = refused(text);
+      CHECK(answer.error.code == error_code::kInvalidRequest);
+      CHECK(contains(answer.error.message, key));
+      return answer.id.to_json();
+    };
+    CHECK(named(R"({"jsonrpc":"2.0","id":1,"method":"a","method":"b"})", "\"method\"") == "1");
+    CHECK(named(R"({"jsonrpc":"2.0","id":1,"id":2,"method":"a"})", "\"id\"") == "null");
+    CHECK(named(R"({"jsonrpc":"2.0","method":"m","params":{"k":1,"k":2},"id":3})", "\"k\"") == "3");
+    CHECK(named(R"({"jsonrpc":"2.0","id":4,"method":"m","x":[{"y":1,"\u0079":2}]})", "\"y\"") ==
+          "4");
+    CHECK(named(R"({"jsonrpc":"2.0","id":5,"method":"m","x":1,"x":2})", "\"x\"") == "5");
+  }
+
+  TEST_CASE("128 levels are read, 129 are refused with the id") {
+    CHECK(request(nested(127)).params.size() == 1);
+    const auto answer = refused(nested(128));
+    CHECK(answer.error.code == error_code::kInvalidRequest);
+    CHECK(contains(answer.error.message, "128"));
+    CHECK(answer.id.to_json() == "9");
+  }
+
+  TEST_CASE("a batch counts as a level") {
+    const auto decoded = decode("[" + nested(127) + "]");
+    CHECK(std::holds_alternative<Malformed>(decoded.messages.front()));
+  }
+
+  TEST_CASE("a hundred thousand open brackets are refused at once") {
+    CHECK(refused(std::string(100000, '[')).error.code != 0);
+    CHECK(refused(nested(50000)).error.code == error_code::kInvalidRequest);
+  }
+
+  TEST_CASE("numbers that nothing can hold are refused with the reason, never rounded") {
+    for (const char* number : {"18446744073709551616", "-9223372036854775809", "1e400", "-1e999",
+                               "123456789012345678901234567890"}) {
+      const auto answer = refused(R"({"jsonrpc":"2.0","id":6,"method":"m","params":[)" +
+                                  std::string(number) + "]}");
+      CHECK(answer.error.code == error_code::kInvalidRequest);
+      CHECK(contains(answer.error.message, number));
+      CHECK(answer.id.to_json() == "6");
+    }
+  }
+
+  TEST_CASE("an outsized id is refused, yet echoed") {
+    CHECK(refused(with_id("18446744073709551616")).id.to_json() == "18446744073709551616");
+    CHECK(refused(with_id("1" + std::string(300, '0'))).id.to_json() == "null");
+  }
+
+  TEST_CASE("an outsized number in a broken text is a parse error") {
+    for (const char* text : {"[1e400", "{\"a\":1e400,}", "[1e400x]", "[01,1e400]", "[-]", "[1e]"}) {
+      CHECK_MESSAGE(refused(text).error.code == error_code::kParseError, text);
+    }
+  }
+
+  TEST_CASE("digits in strings are no numbers") {
+    const auto answer =
+        refused(R"({"jsonrpc":"2.0","id":6,"method":"1e400\"1e500","params":[1e600]})");
+    CHECK(contains(answer.error.message, "1e600"));
+  }
+
+  TEST_CASE("64-bit integers and doubles arrive exactly") {
+    const auto call = request(
+        R"({"jsonrpc":"2.0","id":1,"method":"m",
+            "params":[9223372036854775807,18446744073709551615,-9223372036854775808,0.1,1e308,7]})");
+    CHECK(call.params[0].get<std::int64_t>() == 9223372036854775807LL);
+    CHECK(call.params[1].get<std::uint64_t>() == 18446744073709551615ULL);
+    CHECK(call.params[2].get<std::int64_t>() == std::numeric_limits<std::int64_t>::min());
+    CHECK(call.params[3].get<double>() == 0.1);
+    CHECK(call.params[5].is_number_unsigned());
+  }
+
+  TEST_CASE("invalid UTF-8 is a parse error") {
+    for (const char* bytes : {"\xFF", "\xC3", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC0\x80"}) {
+      const auto answer =
+          refused(R"({"jsonrpc":"2.0","id":1,"method":")" + std::string(bytes) + "\"}");
+      CHECK(answer.error.code == error_code::kParseError);
+    }
+  }
+
+  TEST_CASE("a batch over its limit is one refusal") {
+    const auto one = with_id("1");
+    CHECK(decode("[" + one + "," + one + "]", {.max_batch = 2}).messages.size() == 2);
+    const auto decoded = decode("[" + one + "," + one + "," + one + "]", {.max_batch = 2});
+    CHECK_FALSE(decoded.batch);
+    REQUIRE(decoded.messages.size() == 1);
+    CHECK(contains(std::get<Malformed>(decoded.messages[0]).error.message, "at most 2"));
+  }
+
+  TEST_CASE("a long message is read as well as a short one") {
+    const std::string text(300000, 'x');
+    const auto call =
+        request(R"({"jsonrpc":"2.0","id":1,"method":"m","params":[")" + text + "\"]}");
+    CHECK(call.params[0].get_ref<const std::string&>() == text);
+  }
+}
