@@ -1,0 +1,54 @@
+// The tools this server has: an explicit list, in a fixed order.
+//
+// A tool is a schema pair in schemas/, a handler in one of the family files and a line here. The
+// handlers turn JSON into calls of control::Service and records into JSON; they decide nothing
+// about work. Control thread only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/service.h"
+#include "domain/git_facts.h"
+#include "mcp/tool.h"
+
+namespace mahavishnu::tools {
+
+// What the tools need. The things referred to outlive the tools and their calls.
+struct Context {
+  control::Service& service;
+  domain::GitFacts& git;
+  control::Timers& timers;  // for the time only: its alarm is the service's
+};
+
+// tools[0] is repo_list. `context` is kept by reference.
+std::vector<mcp::Tool> all(Context& context);
+
+// The way through, for a model that has just connected; at most 300 tokens.
+std::string instructions();
+
+// One family each, in the order of `all`.
+std::vector<mcp::Tool> repo_tools(Context& context);
+std::vector<mcp::Tool> workflow_tools(Context& context);
+std::vector<mcp::Tool> task_tools(Context& context);        // submit, batch
+std::vector<mcp::Tool> task_query_tools(Context& context);  // get, output, cancel, list
+std::vector<mcp::Tool> pool_tools(Context& context);
+std::vector<mcp::Tool> metrics_tools(Context& context);
+std::vector<mcp::Tool> explain_tools(Context& context);
+
+// What a family says of a tool; its schemas are found by its name.
+struct About {
+  std::string name;
+  std::string title;
+  std::string description;
+  mcp::Effect effect = mcp::Effect::ReadOnly;
+  bool open_world = false;
+};
+
+// A handler as the families write it.
+using Handler = base::awaitable<mcp::ToolResult> (*)(Context&, mcp::Json, mcp::Call&);
+
+mcp::Tool make_tool(Context& context, About about, Handler handler);
+mcp::Tool make_tool(About about, mcp::ToolHandler handler);
+
+}  // namespace mahavishnu::tools

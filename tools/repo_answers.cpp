@@ -1,0 +1,182 @@
+#include "tools/repo_answers.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "rpc/codec.h"
+#include "tools/inputs.h"
+#include "tools/json_views.h"
+
+namespace mahavishnu::tools {
+namespace {
+
+using domain::GitState;
+using domain::Repository;
+
+std::string lower(std::string_view text) {
+  std::string low(text);
+  std::transform(low.begin(), low.end(), low.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return low;
+}
+
+// `wanted` is in lower case already.
+bool mentions(const Repository& repo, const std::string& wanted) {
+  const auto has = [&wanted](const std::string& text) {
+    return lower(text).find(wanted) != std::string::npos;
+  };
+  return has(repo.name) || has(repo.description) ||
+         std::any_of(repo.nicknames.begin(), repo.nicknames.end(), has);
+}
+
+Json repo_view(const Repository& repo, const GitState& state) {
+  Json view{{"name", repo.name}, {"path", repo.path}, {"tags", repo.tags}};
+  if (!repo.nicknames.empty()) view["nicknames"] = repo.nicknames;
+  if (!repo.role.empty()) view["role"] = repo.role;
+  if (!repo.description.empty()) view["description"] = repo.description;
+  if (state.exists || state.problem.empty()) view["exists"] = state.exists;
+  if (!state.branch.empty()) view["branch"] = state.branch;
+  if (!state.head.empty()) view["head"] = state.head;
+  if (!state.problem.empty()) view["problem"] = state.problem;
+  return view;
+}
+
+}  // namespace
+
+base::Result<RepoAnswers::Query> RepoAnswers::read(const mcp::Json& arguments) {
+  std::optional<Error> problem;
+  Reader reader(arguments, "", problem);
+  Query query;
+  query.tag = reader.text("tag");
+  query.role = reader.text("role");
+  query.text = lower(reader.text("query", kKeyBytes));
+  const domain::Page page = read_page(reader);
+  query.limit = static_cast<std::size_t>(page.limit);
+  query.after = page.cursor;
+  if (auto good = reader.finish(); !good) return fail(good.error());
+  return query;
+}
+
+RepoAnswers::AnswerPtr RepoAnswers::find(const std::string& key) {
+  const auto at = kept_.find(key);
+  if (at == kept_.end()) return nullptr;
+  ages_.splice(ages_.begin(), ages_, at->second.age);
+  return at->second.answer;
+}
+
+RepoAnswers::AnswerPtr RepoAnswers::add(const std::string& key, Query query,
+                                        const asio::any_io_executor& executor) {
+  auto answer = std::make_shared<Answer>(std::move(query), executor);
+  ages_.push_front(key);
+  kept_[key] = {answer, ages_.begin()};
+  if (kept_.size() > kMaxAnswers) {
+    kept_.erase(ages_.back());
+    ages_.pop_back();
+  }
+  return answer;
+}
+
+std::uint64_t RepoAnswers::work_ended() const {
+  const domain::CoreCounts counts = context_.service.counts();
+  return counts.completed + counts.failed + counts.cancelled + counts.dead;
+}
+
+bool RepoAnswers::is_current(const Answer& answer, base::MonoTime not_before) const {
+  return answer.known && answer.page.begun >= not_before &&
+         answer.page.repositories == context_.service.repositories_version();
+}
+
+RepoAnswers::Page RepoAnswers::page_of(const Query& query) const {
+  Page page;
+  page.index = context_.service.repositories();
+  page.repositories = context_.service.repositories_version();
+  page.ended = work_ended();
+  page.begun = context_.timers.now().mono;
+  bool reached = query.after.empty();
+  for (const Repository& repo : page.index->all()) {
+    const bool wanted = (query.role.empty() || repo.role == query.role) &&
+                        (query.tag.empty() || std::find(repo.tags.begin(), repo.tags.end(),
+                                                        query.tag) != repo.tags.end()) &&
+                        (query.text.empty() || mentions(repo, query.text));
+    if (wanted) {
+      ++page.total;
+      if (reached && page.items.size() < query.limit) {
+        page.items.push_back(&repo);
+      } else if (reached) {
+        page.more = true;
+      }
+    }
+    reached = reached || repo.name == query.after;
+  }
+  return page;
+}
+
+std::string RepoAnswers::render(const Page& page,
+                                const base::Result<std::vector<GitState>>& states) {
+  ItemList list(Json{{"total", page.total}});
+  std::string last;
+  bool more = page.more;
+  for (std::size_t i = 0; i < page.items.size(); ++i) {
+    GitState state;
+    if (states) {
+      state = (*states)[i];
+    } else {
+      state.problem = states.error().message;
+    }
+    if (!list.add(repo_view(*page.items[i], state))) {
+      more = true;
+      break;
+    }
+    last = page.items[i]->name;
+  }
+  return list.finish("items", more ? last : "");
+}
+
+void RepoAnswers::look(const AnswerPtr& answer) {
+  Page page = page_of(answer->query);
+  std::vector<std::string> paths;
+  paths.reserve(page.items.size());
+  for (const Repository* repo : page.items) paths.push_back(repo->path);
+  answer->looking = true;
+  answer->arrived.expires_after(kPatience);
+  context_.git.look(std::move(paths), [answer, page = std::move(page)](auto states) mutable {
+    answer->looking = false;
+    answer->known = states.has_value();
+    answer->text = render(page, states);
+    page.items.clear();
+    page.index.reset();
+    answer->page = std::move(page);
+    answer->arrived.cancel();
+  });
+}
+
+base::awaitable<mcp::ToolResult> RepoAnswers::answer(mcp::Json arguments) {
+  const std::string key = arguments.empty() ? std::string() : rpc::dump(arguments);
+  AnswerPtr answer = find(key);
+  const base::MonoTime now = context_.timers.now().mono;
+  if (answer && is_current(*answer, now - kStale) && answer->page.ended == work_ended()) {
+    if (answer->page.begun < now - kAging && !answer->looking) look(answer);
+    co_return answer->text;
+  }
+  if (!answer) {
+    auto query = read(arguments);
+    if (!query) co_return fail(query.error());
+    answer = add(key, std::move(*query), co_await asio::this_coro::executor);
+  }
+  const std::string& after = answer->query.after;
+  if (!after.empty() && !context_.service.repositories()->find(after)) {
+    co_return fail(ErrorCode::InvalidArgument,
+                   "cursor: the list has changed since; start without it");
+  }
+  while (true) {
+    if (!answer->looking) look(answer);
+    const auto [error] = co_await answer->arrived.async_wait(base::as_result);
+    if (!error) break;  // kPatience is over
+    // A look that began before this call may be older than what its caller has seen.
+    if (!answer->looking && (!answer->known || is_current(*answer, now))) co_return answer->text;
+  }
+  co_return render(page_of(answer->query),
+                   fail(ErrorCode::Unavailable, "the file system did not answer within 2 s"));
+}
+
+}  // namespace mahavishnu::tools

@@ -1,0 +1,171 @@
+// Tools `task_submit` and `task_batch`: work handed in. Both answer once it is on disk.
+#include <algorithm>
+#include <utility>
+
+#include "rpc/codec.h"
+#include "tools/follow.h"
+#include "tools/inputs.h"
+#include "tools/json_views.h"
+
+namespace mahavishnu::tools {
+namespace {
+
+constexpr std::size_t kMaxBatch = 1000;
+constexpr std::size_t kMostErrorKinds = 50;
+
+base::awaitable<mcp::ToolResult> task_submit(Context& context, Json arguments, mcp::Call& call) {
+  std::optional<Error> problem;
+  Reader reader(arguments, "", problem);
+  auto args = read_task(reader, {call.caller(), call.working_directory()});
+  const Wait wait = read_wait(reader);
+  if (auto good = reader.finish(); !good) co_return fail(good.error());
+  auto submitted = co_await context.service.submit(std::move(args));
+  if (!submitted) co_return fail(submitted.error());
+  auto task = co_await follow_task(context, submitted->task, wait, call);
+  if (!task) co_return fail(task.error());
+  Json answer = task_view(**task, context.timers.now().wall);
+  answer["existing"] = submitted->existing;
+  co_return rpc::dump(answer);
+}
+
+// Each item by itself: what is wrong with one is told of that one alone.
+std::vector<base::Result<Service::SubmitArgs>> read_items(const Json& items, const Json& defaults,
+                                                          const Asker& asker) {
+  std::vector<base::Result<Service::SubmitArgs>> all;
+  all.reserve(items.size());
+  for (const Json& item : items) {
+    const Json whole = defaults.empty() ? item : with_defaults(item, defaults);
+    std::optional<Error> problem;
+    // Without the item's place: equal errors are told once, with their places beside them.
+    Reader reader(whole, "task", problem);
+    auto args = read_task(reader, asker);
+    if (auto good = reader.finish(); !good) {
+      all.emplace_back(fail(good.error()));
+    } else {
+      all.emplace_back(std::move(args));
+    }
+  }
+  return all;
+}
+
+// Equal errors are told once, with the items they are about.
+Json errors_view(const Service::BatchOutcome& outcome) {
+  Json errors = Json::array();
+  for (std::size_t i = 0; i < outcome.items.size(); ++i) {
+    if (outcome.items[i]) continue;
+    const Error& error = outcome.items[i].error();
+    const auto same = std::find_if(errors.begin(), errors.end(), [&error](const Json& known) {
+      return known["message"] == error.message;
+    });
+    if (same != errors.end()) {
+      (*same)["items"].push_back(i);
+    } else if (errors.size() < kMostErrorKinds) {
+      errors.push_back(
+          {{"code", base::to_string(error.code)}, {"message", error.message}, {"items", {i}}});
+    }
+  }
+  return errors;
+}
+
+Json batch_view(const Service::BatchOutcome& outcome) {
+  Json tasks = Json::array();
+  std::size_t refused = 0;
+  bool any_new = false;
+  for (const auto& item : outcome.items) {
+    tasks.push_back(item ? Json(item->task.str()) : Json());
+    refused += item ? 0 : 1;
+    any_new = any_new || (item && !item->existing);
+  }
+  Json answer{{"tasks", std::move(tasks)}, {"refused", refused}};
+  if (any_new) answer["batch"] = outcome.batch.str();
+  if (refused > 0) answer["errors"] = errors_view(outcome);
+  return answer;
+}
+
+// Waits for the new tasks as a batch and for those an idempotency key already named one by one.
+base::awaitable<base::Status> wait_for_all(Context& context, Service::BatchOutcome outcome,
+                                           Wait wait, mcp::Call& call) {
+  const base::MonoTime end = context.timers.now().mono + wait.limit;
+  std::vector<domain::TaskId> fresh;
+  for (const auto& item : outcome.items) {
+    if (item && !item->existing) fresh.push_back(item->task);
+  }
+  if (!fresh.empty()) {
+    auto waited = co_await follow_batch(context, outcome.batch, std::move(fresh), wait, call);
+    if (!waited) co_return waited;
+  }
+  for (const auto& item : outcome.items) {
+    if (!item || !item->existing) continue;
+    const auto left = std::chrono::duration_cast<base::Millis>(end - context.timers.now().mono);
+    if (left.count() <= 0) break;
+    auto task = co_await context.service.task(item->task, Wait{left, false});
+    if (!task) co_return fail(task.error());
+  }
+  co_return base::Status{};
+}
+
+base::awaitable<base::Result<Json>> counts_of(Context& context,
+                                              const Service::BatchOutcome& outcome) {
+  Json counts = Json::object();
+  for (const auto& item : outcome.items) {
+    if (!item) continue;
+    auto task = co_await context.service.task(item->task, Wait{});
+    if (!task) co_return fail(task.error());
+    count_state(counts, (*task)->status.state);
+  }
+  co_return counts;
+}
+
+base::awaitable<mcp::ToolResult> task_batch(Context& context, Json arguments, mcp::Call& call) {
+  std::optional<Error> problem;
+  Reader reader(arguments, "", problem);
+  const Json* items = reader.list("tasks", kMaxBatch);
+  if (items == nullptr) reader.wrong("tasks", "a list of 1 to 1000 tasks");
+  const Json defaults = arguments.value("defaults", Json::object());
+  if (!defaults.is_object() || defaults.contains("idempotency_key")) {
+    reader.wrong("defaults", "an object without idempotency_key, which would make all tasks one");
+  }
+  static_cast<void>(reader.object("defaults"));
+  const Wait wait{read_wait_ms(reader), false};
+  if (auto good = reader.finish(); !good) co_return fail(good.error());
+  auto args = read_items(*items, defaults, {call.caller(), call.working_directory()});
+  auto outcome = co_await context.service.submit_batch(std::move(args));
+  if (!outcome) co_return fail(outcome.error());
+  Json answer = batch_view(*outcome);
+  if (wait.limit.count() > 0) {
+    auto waited = co_await wait_for_all(context, *outcome, wait, call);
+    if (!waited) co_return fail(waited.error());
+    auto counts = co_await counts_of(context, *outcome);
+    if (!counts) co_return fail(counts.error());
+    answer["counts"] = std::move(*counts);
+  }
+  co_return rpc::dump(answer);
+}
+
+}  // namespace
+
+std::vector<mcp::Tool> task_tools(Context& context) {
+  std::vector<mcp::Tool> tools;
+  tools.push_back(make_tool(
+      context,
+      {"task_submit", "Run one task",
+       "Run one command (by /bin/sh -c) or argv on a worker pool, in a repository if one is named. "
+       "Use "
+       "workflow_run for the same work in many repositories or for several steps, task_batch for "
+       "many "
+       "different commands. On disk when it answers; wait_ms holds the call until it is done.",
+       mcp::Effect::Destructive, true},
+      task_submit));
+  tools.push_back(make_tool(context,
+                            {"task_batch", "Run many tasks",
+                             "Hand in 1 to 1000 tasks at once. `tasks` answers their ids in order, "
+                             "null where one was refused; "
+                             "one bad item never fails the others. Follow with task_get and its "
+                             "batch. Use workflow_run for "
+                             "the same steps in many repositories.",
+                             mcp::Effect::Destructive, true},
+                            task_batch));
+  return tools;
+}
+
+}  // namespace mahavishnu::tools
