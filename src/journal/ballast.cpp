@@ -1,0 +1,47 @@
+#include "journal/ballast.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace mahavishnu::journal {
+
+Ballast::Ballast(std::filesystem::path path, std::uint64_t bytes)
+    : path_(std::move(path)), bytes_(bytes) {
+  held_ = allocate();
+}
+
+void Ballast::release() {
+  held_ = false;
+  const int fd = ::open(path_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (fd >= 0) ::close(fd);
+}
+
+void Ballast::restore() {
+  struct statvfs disk {};
+  if (::statvfs(path_.parent_path().c_str(), &disk) != 0) return;
+  if (disk.f_bavail * disk.f_frsize < bytes_ + bytes_ / 8) return;
+  held_ = allocate();
+}
+
+bool Ballast::allocate() {
+  const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  ::fchmod(fd, 0600);
+  struct stat file {};
+  const bool there = ::fstat(fd, &file) == 0 &&
+                     static_cast<std::uint64_t>(file.st_size) == bytes_ &&
+                     static_cast<std::uint64_t>(file.st_blocks) * 512 >= bytes_;
+  const bool made =
+      there || bytes_ == 0 ||
+      (::ftruncate(fd, 0) == 0 && ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0);
+  // Half a ballast would only take room away.
+  if (!made && ::ftruncate(fd, 0) != 0) ::unlink(path_.c_str());
+  ::close(fd);
+  return made;
+}
+
+}  // namespace mahavishnu::journal

@@ -1,0 +1,260 @@
+#include "journal/commit_thread.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "base/log.h"
+
+namespace mahavishnu::journal {
+namespace {
+
+constexpr std::size_t kRecordsAPending = 10;  // the queue's bound in records, a commit of its bound
+constexpr std::chrono::seconds kBallastEvery{1};
+constexpr long kFullRetryMs = 1000;
+constexpr unsigned kEpochShift = 32;
+
+std::uint64_t micros_since(base::MonoTime start) {
+  return static_cast<std::uint64_t>((base::mono_now() - start).count());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CommitThread>> CommitThread::open(Database database, Ballast ballast,
+                                                         Checkpointer& checkpointer,
+                                                         EventLog& events, Options options,
+                                                         Report report) {
+  std::unique_ptr<CommitThread> thread(new CommitThread(std::move(database), std::move(ballast),
+                                                        checkpointer, events, std::move(options),
+                                                        std::move(report)));
+  auto writer = RecordWriter::open(thread->database_);
+  if (!writer) return fail(std::move(writer.error()));
+  thread->writer_ = std::make_unique<RecordWriter>(std::move(*writer));
+  for (auto [statement, sql] :
+       {std::pair{&thread->begin_, "BEGIN IMMEDIATE"}, std::pair{&thread->commit_, "COMMIT"}}) {
+    auto prepared = thread->database_.prepare(sql);
+    if (!prepared) return fail(std::move(prepared.error()));
+    *statement = std::move(*prepared);
+  }
+  auto epoch = thread->database_.integer("SELECT value FROM meta WHERE key='epoch'");
+  if (!epoch) return fail(std::move(epoch.error()));
+  thread->begin_epoch(static_cast<std::uint64_t>(*epoch));
+  if (auto limited = thread->limit_pages(); !limited) return fail(std::move(limited.error()));
+  auto unset = thread->database_.execute("PRAGMA wal_autocheckpoint=0");
+  if (!unset) return fail(std::move(unset.error()));
+  sqlite3_wal_hook(thread->database_.handle(), log_grew, &checkpointer);
+  thread->thread_ = std::thread([raw = thread.get()] { raw->run(); });
+  return thread;
+}
+
+CommitThread::CommitThread(Database database, Ballast ballast, Checkpointer& checkpointer,
+                           EventLog& events, Options options, Report report)
+    : options_(std::move(options)),
+      database_(std::move(database)),
+      ballast_(std::move(ballast)),
+      checkpointer_(checkpointer),
+      events_(events),
+      report_(std::move(report)) {
+  counts_.ballast_held = ballast_.held();
+}
+
+CommitThread::~CommitThread() { stop(); }
+
+bool CommitThread::append(domain::CommitNo commit, Records records) {
+  const std::lock_guard lock(mutex_);
+  // A commit may hold any number of records: the queue is bounded by both, but takes any one
+  // commit.
+  if (queue_.size() >= options_.max_pending_commits ||
+      (!queue_.empty() &&
+       queued_records_ + records->size() > options_.max_pending_commits * kRecordsAPending)) {
+    ++counts_.refused;
+    return false;
+  }
+  queued_records_ += records->size();
+  queue_.push_back({commit, std::move(records)});
+  if (queue_.size() == 1) wake_.notify_one();
+  return true;
+}
+
+void CommitThread::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+CommitThread::Counts CommitThread::counts() const {
+  const std::lock_guard lock(mutex_);
+  Counts counts = counts_;
+  counts.pending = queue_.size();
+  return counts;
+}
+
+void CommitThread::begin_epoch(std::uint64_t epoch) {
+  last_transaction_ = static_cast<std::int64_t>(epoch << kEpochShift);
+}
+
+// Called inside the transaction that has just become durable.
+int CommitThread::log_grew(void* checkpointer, sqlite3*, const char*, int pages) {
+  static_cast<Checkpointer*>(checkpointer)->committed(pages);
+  return SQLITE_OK;
+}
+
+void CommitThread::run() {
+  const auto due = [this] { return stopping_ || !queue_.empty(); };
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (ballast_.held()) {
+      wake_.wait(lock, due);
+    } else if (!wake_.wait_for(lock, kBallastEvery, due)) {
+      lock.unlock();
+      try_ballast();
+      lock.lock();
+      continue;
+    }
+    if (queue_.empty()) return;  // only when stopping
+    const Group group = take();
+    lock.unlock();
+    if (!ballast_.held()) try_ballast();
+    const auto outcomes = write(group);
+    report_(outcomes);
+    tell(group, outcomes);
+    lock.lock();
+  }
+}
+
+// What waits, up to the bound of one transaction; one commit is never divided.
+CommitThread::Group CommitThread::take() {
+  Group group;
+  std::size_t records = 0;
+  while (!queue_.empty()) {
+    const std::size_t more = queue_.front().records->size();
+    if (!group.empty() && records + more > options_.max_records_per_transaction) break;
+    records += more;
+    queued_records_ -= more;
+    group.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return group;
+}
+
+std::vector<Outcome> CommitThread::write(const Group& group) {
+  const auto start = base::mono_now();
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(group.size());
+  const bool together = ballast_.held() && transact(group).has_value();
+  for (const auto& commit : group) {
+    outcomes.push_back({commit.number, together ? Status{} : write_alone(commit)});
+  }
+  const std::lock_guard lock(mutex_);
+  counts_.write_us += micros_since(start);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (outcomes[i].status) {
+      ++counts_.commits;
+      counts_.records += group[i].records->size();
+    } else {
+      ++counts_.failed;
+    }
+  }
+  counts_.ballast_held = ballast_.held();
+  return outcomes;
+}
+
+Status CommitThread::write_alone(const Commit& commit) {
+  const bool new_work = admits(commit);
+  if (new_work && !ballast_.held()) return fail(full());
+  auto done = transact({&commit, 1});
+  if (done || done.error().code != ErrorCode::Exhausted || new_work || !ballast_.held())
+    return done;
+  give_up_ballast();
+  return transact({&commit, 1});
+}
+
+Status CommitThread::transact(std::span<const Commit> commits) {
+  const std::int64_t transaction = last_transaction_ + 1;
+  auto done = fill(commits, transaction);
+  if (!done) {
+    database_.roll_back();
+    if (auto read = writer_->rolled_back(); !read) return read;
+    return done;
+  }
+  last_transaction_ = transaction;
+  return done;
+}
+
+Status CommitThread::fill(std::span<const Commit> commits, std::int64_t transaction) {
+  if (auto begun = begin_.run(); !begun) return begun;
+  for (const auto& commit : commits) {
+    if (auto written = writer_->write(*commit.records, transaction); !written) return written;
+  }
+  const auto start = base::mono_now();
+  auto committed = commit_.run();
+  const std::lock_guard lock(mutex_);
+  counts_.sync_us += micros_since(start);
+  if (committed) ++counts_.transactions;
+  return committed;
+}
+
+void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes) {
+  std::vector<Event> events;
+  const auto now = base::wall_now();
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (outcomes[i].status) describe(*group[i].records, now, events);
+  }
+  events_.add(std::move(events));
+}
+
+// Does it take on new work? Asked only when the disk is full or a transaction has failed.
+bool CommitThread::admits(const Commit& commit) {
+  return std::any_of(commit.records->begin(), commit.records->end(), [this](const auto& record) {
+    const auto* pool = std::get_if<domain::PoolPut>(&record);
+    if (pool == nullptr) {
+      return std::holds_alternative<domain::TaskAdmitted>(record) ||
+             std::holds_alternative<domain::WorkflowAdmitted>(record);
+    }
+    auto known = database_.prepare("SELECT 1 FROM pools WHERE id=?");
+    if (!known) return true;
+    known->bind(1, pool->pool.id.value);
+    return !known->step().value_or(false);
+  });
+}
+
+void CommitThread::give_up_ballast() {
+  base::log()->warn("{}; its ballast is given up so that running work can end", full().message);
+  ballast_.release();
+  checkpointer_.hurry();
+  if (auto limited = limit_pages(); !limited) base::log()->warn("{}", limited.error().message);
+}
+
+void CommitThread::try_ballast() {
+  if (options_.max_pages > 0) {
+    auto used = database_.integer(
+        "SELECT page_count-freelist_count FROM pragma_page_count, pragma_freelist_count");
+    if (!used || *used >= options_.max_pages) return;
+  }
+  ballast_.restore();
+  if (!ballast_.held()) return;
+  base::log()->info("there is room again under {}", options_.directory.string());
+  if (auto limited = limit_pages(); !limited) base::log()->warn("{}", limited.error().message);
+  const std::lock_guard lock(mutex_);
+  counts_.ballast_held = true;
+}
+
+// With a limit on pages (a disk in tests) the ballast is room above the limit.
+Status CommitThread::limit_pages() {
+  if (options_.max_pages == 0) return {};
+  const auto pages = options_.max_pages + (ballast_.held() ? 0 : options_.ballast_pages);
+  return database_.execute("PRAGMA max_page_count=" + std::to_string(pages));
+}
+
+Error CommitThread::full() const {
+  return {ErrorCode::Exhausted,
+          "the disk under " + options_.directory.string() +
+              " is full; no new work is taken until space is freed there",
+          kFullRetryMs};
+}
+
+}  // namespace mahavishnu::journal

@@ -1,0 +1,113 @@
+// The one writer of journal.db: everything that waits becomes one transaction.
+//
+// A commit alone costs one fsync; under load the commits that arrive while the disk is busy share
+// the next one. A transaction that fails is taken apart and its commits are tried one by one, so
+// that one bad commit fails alone. When the disk is full the ballast is given up for commits that
+// admit no new work; until it is held again those that do are refused untried. Owns its thread; any
+// thread may call append and the counters.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "domain/records.h"
+#include "journal/ballast.h"
+#include "journal/checkpointer.h"
+#include "journal/database.h"
+#include "journal/event_log.h"
+#include "journal/record_writer.h"
+
+namespace mahavishnu::journal {
+
+using Records = std::shared_ptr<const std::vector<domain::Record>>;
+
+struct Outcome {
+  domain::CommitNo commit = 0;
+  Status status;
+};
+
+class CommitThread {
+ public:
+  struct Options {
+    std::filesystem::path directory;  // for messages
+    std::size_t max_pending_commits = 20000;
+    std::size_t max_records_per_transaction = 5000;
+    std::int64_t max_pages = 0;      // 0: no limit
+    std::int64_t ballast_pages = 0;  // how far max_pages is raised while the ballast is given up
+  };
+  struct Counts {
+    std::uint64_t commits = 0, transactions = 0, records = 0, failed = 0, refused = 0;
+    std::uint64_t write_us = 0;  // in transactions altogether …
+    std::uint64_t sync_us = 0;   // … and of that in COMMIT, which waits for the disk
+    std::size_t pending = 0;
+    bool ballast_held = false;
+  };
+  // Called on the writer's thread with the outcomes of one group, in the order of their appending.
+  using Report = std::function<void(std::vector<Outcome>)>;
+
+  // What is referred to must outlive the thread.
+  static Result<std::unique_ptr<CommitThread>> open(Database database, Ballast ballast,
+                                                    Checkpointer& checkpointer, EventLog& events,
+                                                    Options options, Report report);
+  ~CommitThread();
+
+  // False: the queue is full.
+  bool append(domain::CommitNo commit, Records records);
+  void stop();  // writes what is queued, then joins; idempotent
+  Counts counts() const;
+
+  // Numbers transactions by the epoch from here on: they grow over the file's whole life.
+  void begin_epoch(std::uint64_t epoch);
+  std::int64_t last_transaction() const { return last_transaction_; }
+
+ private:
+  struct Commit {
+    domain::CommitNo number = 0;
+    Records records;
+  };
+  using Group = std::vector<Commit>;
+
+  CommitThread(Database database, Ballast ballast, Checkpointer& checkpointer, EventLog& events,
+               Options options, Report report);
+  void run();
+  Group take();
+  std::vector<Outcome> write(const Group& group);
+  Status write_alone(const Commit& commit);
+  Status transact(std::span<const Commit> commits);
+  Status fill(std::span<const Commit> commits, std::int64_t transaction);
+  void tell(const Group& group, const std::vector<Outcome>& outcomes);
+  bool admits(const Commit& commit);
+  void give_up_ballast();
+  void try_ballast();
+  Status limit_pages();
+  Error full() const;
+  static int log_grew(void* self, sqlite3* handle, const char* name, int pages);
+
+  Options options_;
+  Database database_;
+  Ballast ballast_;
+  Checkpointer& checkpointer_;
+  EventLog& events_;
+  Report report_;
+  std::unique_ptr<RecordWriter> writer_;
+  Statement begin_, commit_;
+  std::atomic<std::int64_t> last_transaction_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Commit> queue_;
+  std::size_t queued_records_ = 0;
+  Counts counts_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace mahavishnu::journal

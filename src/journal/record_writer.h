@@ -1,0 +1,63 @@
+// Turns the records of a commit into rows, inside a transaction that its caller opened.
+//
+// It knows the schema and the rules a commit tried again must meet (an older version changes
+// nothing, an attempt's end is never taken back), and nothing of threads, groups or full disks. One
+// statement a record, prepared once. One thread: the one that owns the connection.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "domain/records.h"
+#include "journal/database.h"
+
+namespace mahavishnu::journal {
+
+class RecordWriter {
+ public:
+  // `database` must outlive the writer and be migrated.
+  static Result<RecordWriter> open(Database& database);
+
+  // `transaction` grows with every transaction of the file's life; ended tasks keep it. On an error
+  // the caller rolls back and calls rolled_back().
+  Status write(std::span<const domain::Record> records, std::int64_t transaction);
+
+  // Reads again what the writer keeps in memory of the file.
+  Status rolled_back();
+
+ private:
+  // The tasks of one workflow or batch that lie side by side, while a commit is written.
+  struct Span {
+    base::Ulid owner;
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+  };
+
+  explicit RecordWriter(Database& database) : database_(&database) {}
+  Status put(const domain::PoolPut& put);
+  Status put(const domain::PoolRemoved& removed);
+  Status put(const domain::TaskAdmitted& admitted);
+  Status put(const domain::TaskChanged& changed);
+  Status put(const domain::AttemptPut& put);
+  Status put(const domain::WorkflowAdmitted& admitted);
+  Status put(const domain::WorkflowChanged& changed);
+  Status put_labels(const domain::StringMap& labels, std::int64_t seq);
+  Status put_key(const std::string& caller, const std::string& key, domain::TaskId task,
+                 domain::WorkflowId workflow);
+  Status extend(Span& span, base::Ulid owner, std::int64_t seq);
+  Status close(Span& span);
+  Status known(const char* table, base::Ulid id, const std::string& name);
+
+  Database* database_;
+  Statement put_pool_, remove_pool_, admit_task_, change_task_, end_task_, put_label_, put_spec_,
+      put_span_, put_attempt_, admit_workflow_, put_workflow_spec_, change_workflow_, put_key_;
+  std::int64_t next_task_ = 1;
+  std::int64_t next_workflow_ = 1;
+  std::int64_t transaction_ = 0;
+  Span workflow_span_, batch_span_;
+  std::string spec_, labels_, unenforced_;  // buffers, kept for their capacity
+};
+
+}  // namespace mahavishnu::journal

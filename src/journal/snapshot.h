@@ -1,0 +1,14 @@
+// What a start needs of journal.db: everything live and what it hangs on.
+#pragma once
+
+#include "domain/records.h"
+#include "journal/database.h"
+
+namespace mahavishnu::journal {
+
+// Makes a new epoch durable, then reads. `database` is open for writing with synchronous=FULL.
+// Live tasks come with their specification; running ones with their attempts as well. Ended tasks
+// (of live workflows, or that live tasks depend on) come without a specification: `spec` is null.
+Result<domain::Snapshot> load_snapshot(Database& database);
+
+}  // namespace mahavishnu::journal

@@ -1,0 +1,218 @@
+#include "journal/sqlite_journal.h"
+
+#include <utility>
+
+#include "journal/ballast.h"
+#include "journal/checkpointer.h"
+#include "journal/commit_thread.h"
+#include "journal/database.h"
+#include "journal/delivery.h"
+#include "journal/event_log.h"
+#include "journal/reader_pool.h"
+#include "journal/record_reader.h"
+#include "journal/schema.h"
+#include "journal/snapshot.h"
+#include "journal/task_query.h"
+
+namespace mahavishnu::journal {
+namespace {
+
+constexpr long kQueueRetryMs = 100;
+
+Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
+  for (const char* half : {"tasks INDEXED BY tasks_live WHERE settled IS NULL",
+                           "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL"}) {
+    auto select = database.prepare(select_tasks(Detail::Full, half) + "AND id=?");
+    if (!select) return fail(std::move(select.error()));
+    select->bind(1, id.value);
+    auto row = select->step();
+    if (!row) return fail(std::move(row.error()));
+    if (!*row) continue;
+    auto task = read_task(*select, Detail::Full);
+    if (!task) return task;
+    auto attempts = read_attempts(database, id);
+    if (!attempts) return fail(std::move(attempts.error()));
+    task->attempts = std::move(*attempts);
+    return task;
+  }
+  return fail(ErrorCode::NotFound,
+              "there is no task " + id.str() + "; task_list shows what there is");
+}
+
+Result<domain::WorkflowRecord> find_workflow(Database& database, domain::WorkflowId id) {
+  auto select = database.prepare(select_workflows("workflows") + "WHERE id=?");
+  if (!select) return fail(std::move(select.error()));
+  select->bind(1, id.value);
+  auto row = select->step();
+  if (!row) return fail(std::move(row.error()));
+  if (*row) return read_workflow(*select);
+  return fail(ErrorCode::NotFound,
+              "there is no workflow " + id.str() + "; workflow_list shows what there is");
+}
+
+Result<domain::Archive::Keyed> find_key(Database& database, const std::string& caller,
+                                        const std::string& key) {
+  auto select = database.prepare("SELECT task,workflow FROM idempotency WHERE caller=? AND key=?");
+  if (!select) return fail(std::move(select.error()));
+  select->bind(1, std::string_view(caller));
+  select->bind(2, std::string_view(key));
+  auto row = select->step();
+  if (!row) return fail(std::move(row.error()));
+  domain::Archive::Keyed keyed;
+  if (*row) keyed = {{select->id(0)}, {select->id(1)}};
+  return keyed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(asio::any_io_executor control,
+                                                           JournalOptions options) {
+  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(std::move(control), std::move(options)));
+  if (auto started = journal->start(); !started) return fail(std::move(started.error()));
+  return journal;
+}
+
+SqliteJournal::SqliteJournal(asio::any_io_executor control, JournalOptions options)
+    : options_(std::move(options)),
+      delivery_(std::make_shared<Delivery>(std::move(control))),
+      done_(std::make_shared<Done>()) {}
+
+SqliteJournal::~SqliteJournal() { stop(); }
+
+Status SqliteJournal::start() {
+  auto database = open_migrated(options_.directory, kJournalSchema, "FULL");
+  if (!database) return fail(std::move(database.error()));
+  const auto page_size = database->integer("PRAGMA page_size").value_or(4096);
+  auto history = open_migrated(options_.directory, kEventsSchema, "NORMAL");
+  if (!history) return fail(std::move(history.error()));
+  auto log = Database::open(options_.directory / kJournalSchema.file, Database::Mode::ReadWrite);
+  if (!log) return fail(std::move(log.error()));
+  std::vector<Database> connections;
+  for (int i = 0; i < options_.reader_threads; ++i) {
+    auto reader =
+        Database::open(options_.directory / kJournalSchema.file, Database::Mode::ReadOnly);
+    if (!reader) return fail(std::move(reader.error()));
+    if (auto set = reader->execute("PRAGMA query_only=ON"); !set) return set;
+    connections.push_back(std::move(*reader));
+  }
+
+  auto events = EventLog::open(std::move(*history), EventLog::Options{});
+  if (!events) return fail(std::move(events.error()));
+  events_ = std::move(*events);
+  checkpointer_ = std::make_unique<Checkpointer>(std::move(*log));
+  CommitThread::Options limits{options_.directory, options_.max_pending_commits,
+                               options_.max_records_per_transaction, options_.max_pages,
+                               static_cast<std::int64_t>(options_.ballast_bytes) / page_size};
+  auto report = [delivery = delivery_, done = done_](std::vector<Outcome> outcomes) {
+    delivery->post([done, outcomes = std::move(outcomes)] {
+      if (!*done) return;
+      for (const auto& outcome : outcomes) (*done)(outcome.commit, outcome.status);
+    });
+  };
+  auto writer = CommitThread::open(std::move(*database),
+                                   Ballast(options_.directory / "ballast", options_.ballast_bytes),
+                                   *checkpointer_, *events_, std::move(limits), std::move(report));
+  if (!writer) return fail(std::move(writer.error()));
+  writer_ = std::move(*writer);
+  readers_ = std::make_unique<ReaderPool>(std::move(connections), options_.read_limit);
+  return {};
+}
+
+Result<domain::Snapshot> SqliteJournal::load() {
+  auto database = open_migrated(options_.directory, kJournalSchema, "FULL");
+  if (!database) return fail(std::move(database.error()));
+  auto snapshot = load_snapshot(*database);
+  if (snapshot) writer_->begin_epoch(snapshot->epoch);
+  return snapshot;
+}
+
+void SqliteJournal::stop() {
+  delivery_->close();
+  if (readers_) readers_->stop();
+  if (writer_) writer_->stop();
+  if (checkpointer_) checkpointer_->stop();
+  if (events_) events_->stop();
+}
+
+SqliteJournal::Stats SqliteJournal::stats() const {
+  Stats stats;
+  const auto written = writer_->counts();
+  stats.commits = written.commits;
+  stats.transactions = written.transactions;
+  stats.records = written.records;
+  stats.failed = written.failed;
+  stats.refused = written.refused;
+  stats.pending = written.pending;
+  stats.write_us = written.write_us;
+  stats.sync_us = written.sync_us;
+  stats.ballast_held = written.ballast_held;
+  stats.checkpoints = checkpointer_->passes();
+  const auto read = readers_->counts();
+  stats.reads = read.reads;
+  stats.read_timeouts = read.timeouts;
+  stats.reads_refused = read.refused;
+  const auto history = events_->counts();
+  stats.events = history.written;
+  stats.events_dropped = history.dropped;
+  return stats;
+}
+
+void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
+
+void SqliteJournal::append(domain::CommitNo commit,
+                           std::shared_ptr<const std::vector<domain::Record>> records) {
+  if (writer_->append(commit, std::move(records))) return;
+  delivery_->post([done = done_, commit] {
+    if (!*done) return;
+    (*done)(commit, fail(ErrorCode::Exhausted,
+                         "too many commits are waiting for the disk; try again", kQueueRetryMs));
+  });
+}
+
+template <class T, class Body>
+void SqliteJournal::read(Answer<T> answer, Body body) {
+  readers_->submit([delivery = delivery_, answer = std::move(answer),
+                    body = std::move(body)](Result<Database*> database) mutable {
+    Result<T> result = database ? body(**database) : Result<T>(fail(database.error()));
+    delivery->post([answer = std::move(answer), result = std::move(result)]() mutable {
+      answer(std::move(result));
+    });
+  });
+}
+
+void SqliteJournal::task(domain::TaskId id, Answer<domain::TaskRecord> answer) {
+  read<domain::TaskRecord>(std::move(answer),
+                           [id](Database& database) { return find_task(database, id); });
+}
+
+void SqliteJournal::workflow(domain::WorkflowId id, Answer<domain::WorkflowRecord> answer) {
+  read<domain::WorkflowRecord>(std::move(answer),
+                               [id](Database& database) { return find_workflow(database, id); });
+}
+
+void SqliteJournal::tasks(domain::TaskFilter filter, domain::Page page,
+                          Answer<domain::Listing<domain::TaskRecord>> answer) {
+  auto* writer = writer_.get();
+  read<domain::Listing<domain::TaskRecord>>(
+      std::move(answer),
+      [filter = std::move(filter), page = std::move(page), writer](Database& database) {
+        return list_tasks(database, filter, page, writer->last_transaction());
+      });
+}
+
+void SqliteJournal::workflows(domain::WorkflowFilter filter, domain::Page page,
+                              Answer<domain::Listing<domain::WorkflowRecord>> answer) {
+  read<domain::Listing<domain::WorkflowRecord>>(
+      std::move(answer), [filter = std::move(filter), page = std::move(page)](Database& database) {
+        return list_workflows(database, filter, page);
+      });
+}
+
+void SqliteJournal::by_key(std::string caller, std::string key, Answer<Keyed> answer) {
+  read<Keyed>(std::move(answer),
+              [caller = std::move(caller), key = std::move(key)](Database& database) {
+                return find_key(database, caller, key);
+              });
+}
+
+}  // namespace mahavishnu::journal

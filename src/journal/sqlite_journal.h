@@ -1,0 +1,108 @@
+// The system of record on SQLite: the journal the core writes to and the archive tools read from.
+//
+// Two files in one directory: journal.db, where every commit is on the disk before it is reported,
+// and events.db, a bounded history beside it. Threads of its own write (one, with group commit),
+// checkpoint (one), keep the history (one) and read (`reader_threads`); every callback is posted to
+// the control executor. It decides nothing: what a record means is the core's business. One server
+// a directory: the lock is the caller's.
+//
+// Archive: a listing's items carry of their specification only repo, caller, worker type, priority
+// and labels, and of a result everything but its streams and its text, except for the text's last
+// 1,024 bytes of tasks that failed. `task` and `workflow` give everything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "domain/ports.h"
+
+namespace mahavishnu::journal {
+
+class Checkpointer;
+class CommitThread;
+class Delivery;
+class EventLog;
+class ReaderPool;
+
+struct JournalOptions {
+  std::filesystem::path directory;          // the data directory; made by the caller (0700)
+  std::size_t max_pending_commits = 20000;  // beyond (or ten records for each): Exhausted
+  std::size_t max_records_per_transaction = 5000;
+  std::uint64_t ballast_bytes = 8U << 20U;  // room kept for completions when the disk is full
+  int reader_threads = 2;
+  base::Millis read_limit{5000};  // of one read, waiting included; beyond: Deadline
+  std::int64_t max_pages = 0;  // PRAGMA max_page_count; 0: SQLite's own. Fills the "disk" in tests
+};
+
+class SqliteJournal final : public domain::Journal, public domain::Archive {
+ public:
+  struct Stats {
+    std::uint64_t commits = 0;       // durable
+    std::uint64_t transactions = 0;  // that made them so
+    std::uint64_t records = 0;
+    std::uint64_t failed = 0;    // commits reported with an error
+    std::uint64_t refused = 0;   // commits the full queue did not take
+    std::size_t pending = 0;     // commits waiting now
+    std::uint64_t write_us = 0;  // in transactions altogether …
+    std::uint64_t sync_us = 0;   // … and of that waiting for the disk
+    std::uint64_t checkpoints = 0;
+    std::uint64_t reads = 0;
+    std::uint64_t read_timeouts = 0;
+    std::uint64_t reads_refused = 0;
+    std::uint64_t events = 0;
+    std::uint64_t events_dropped = 0;
+    bool ballast_held = false;  // false: the disk is full, new work is refused
+  };
+
+  // Opens, makes or migrates both files; blocks. Conflict: a file is newer than this program or not
+  // ours; Internal: it is damaged. A file that is refused is left as it was.
+  static base::Result<std::unique_ptr<SqliteJournal>> open(asio::any_io_executor control,
+                                                           JournalOptions options);
+  ~SqliteJournal() override;
+  SqliteJournal(const SqliteJournal&) = delete;
+  SqliteJournal& operator=(const SqliteJournal&) = delete;
+
+  // Once, before the first append; blocks. Makes a new epoch durable and reads what is live. Ended
+  // tasks in the snapshot have no specification (`spec` is null), running ones have their attempts.
+  base::Result<domain::Snapshot> load();
+
+  // Writes what is pending, ends the threads. On the control thread, or when it runs no more; no
+  // callback comes after it. Idempotent.
+  void stop();
+  Stats stats() const;
+
+  void append(domain::CommitNo commit,
+              std::shared_ptr<const std::vector<domain::Record>> records) override;
+  void on_done(Done done) override;  // before the first append
+
+  void task(domain::TaskId id, Answer<domain::TaskRecord> answer) override;
+  void workflow(domain::WorkflowId id, Answer<domain::WorkflowRecord> answer) override;
+  void tasks(domain::TaskFilter filter, domain::Page page,
+             Answer<domain::Listing<domain::TaskRecord>> answer) override;
+  void workflows(domain::WorkflowFilter filter, domain::Page page,
+                 Answer<domain::Listing<domain::WorkflowRecord>> answer) override;
+  void by_key(std::string caller, std::string key, Answer<Keyed> answer) override;
+
+ private:
+  SqliteJournal(asio::any_io_executor control, JournalOptions options);
+  base::Status start();
+  template <class T, class Body>
+  void read(Answer<T> answer, Body body);
+
+  JournalOptions options_;
+  std::shared_ptr<Delivery> delivery_;
+  std::shared_ptr<Done> done_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<CommitThread> writer_;  // uses the two above
+  std::unique_ptr<ReaderPool> readers_;
+};
+
+}  // namespace mahavishnu::journal
