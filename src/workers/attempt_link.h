@@ -1,0 +1,46 @@
+// The server's end of a connection to one shim.
+//
+// Frames go out in order, whatever the socket takes; what comes in is handed over frame by frame on
+// the executor. `closed` comes once, when the shim is gone; nothing comes after close(). A shim
+// that does not read is bounded by what is sent to it: an order, a stop, and bounded reads. Control
+// thread only. Held by shared_ptr: pending waits keep it alive.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/asio.h"
+#include "workers/descriptor.h"
+#include "workers/wire.h"
+
+namespace mahavishnu::workers {
+
+class AttemptLink : public std::enable_shared_from_this<AttemptLink> {
+ public:
+  struct Events {
+    std::function<void(const Frame&)> frame;
+    std::function<void()> closed;
+  };
+
+  AttemptLink(asio::any_io_executor control, Descriptor socket, Events events);
+
+  void open();
+  void send(const std::string& frame);
+  void close();
+
+ private:
+  void wait_read();
+  void wait_write();
+  void receive();
+  void push();
+  void lost();
+
+  asio::posix::stream_descriptor socket_;
+  Events events_;
+  FrameBuffer in_;
+  std::string out_;
+  bool writing_ = false;
+};
+
+}  // namespace mahavishnu::workers

@@ -1,0 +1,439 @@
+#include "workers/shell_executor.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+#include "workers/kept_output.h"
+#include "workers/messages.h"
+#include "workers/output_chunk.h"
+#include "workers/run_dir.h"
+
+namespace mahavishnu::workers {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Millis;
+using domain::AttemptEnded;
+using domain::Fence;
+
+constexpr std::size_t kUnderWay = 128;
+constexpr std::size_t kReadsEach = 64;
+constexpr int kSends = 5;
+constexpr Millis kRecovery{10000};
+constexpr Millis kQuickDeath{1000};
+constexpr Millis kRestartAfter{200};
+constexpr Millis kStartWatch{1000};
+
+}  // namespace
+
+ShellExecutor::ShellExecutor(asio::any_io_executor control, ShellOptions options)
+    : control_(control),
+      options_(std::move(options)),
+      run_dir_(std::filesystem::absolute(options_.run_dir).string()),
+      zygote_(control, {[this] { look_for_survivors(); }, [this] { zygote_died(); }}),
+      files_(control),
+      recovery_limit_(control),
+      restart_(control),
+      start_watch_(control) {}
+
+ShellExecutor::~ShellExecutor() { stop(); }
+
+template <class Work>
+void ShellExecutor::post(Work work) {
+  asio::post(control_, [life = std::weak_ptr<char>(life_), work = std::move(work)]() mutable {
+    if (!life.expired()) work();
+  });
+}
+
+base::Status ShellExecutor::start_zygote() {
+  for (const auto& dir : {run_dir_, attempts_dir(run_dir_), output_dir(run_dir_)}) {
+    std::error_code error;
+    std::filesystem::create_directories(dir, error);
+    if (error || ::chmod(dir.c_str(), 0700) != 0) {
+      return fail(ErrorCode::Unavailable, "cannot use the run directory " + dir + ": " +
+                                              (error ? error.message() : std::strerror(errno)));
+    }
+  }
+  if (zygote_.pid() != 0) return {};
+  zygote_started_ = base::mono_now();
+  auto started = zygote_.start(options_.executable, run_dir_);
+  zygote_trouble_ = started ? "" : started.error().message;
+  return started;
+}
+
+void ShellExecutor::stop() {
+  if (!life_) return;
+  life_.reset();
+  for (auto& [fence, attempt] : attempts_) {
+    if (attempt.link) attempt.link->close();
+  }
+  zygote_.stop();
+  files_.stop();
+  recovery_limit_.cancel();
+  restart_.cancel();
+  start_watch_.cancel();
+  attempts_.clear();
+  events_ = Events{};
+  recovery_ = nullptr;
+}
+
+// ── Starting ─────────────────────────────────────────────────────────────────────────────────────
+
+void ShellExecutor::start(domain::AttemptOrder order) {
+  if (!life_) return;
+  const Fence fence = order.fence;
+  Attempt attempt;
+  if (order.timeouts.start.count() > 0) {
+    attempt.start_by = base::mono_now() + order.timeouts.start;
+  }
+  attempt.order = encode_order({std::move(order), options_.lease, run_dir_, options_.node});
+  if (!attempts_.emplace(fence, std::move(attempt)).second) {
+    base::log()->error("attempt {} was ordered twice; the second order is dropped",
+                       fence_name(fence));
+    return;
+  }
+  waiting_.push_back(fence);
+  pump();
+  watch_starts();
+}
+
+void ShellExecutor::pump() {
+  while (!waiting_.empty() && under_way_.size() < kUnderWay && zygote_.pid() != 0) {
+    const Fence fence = waiting_.front();
+    waiting_.pop_front();
+    const auto found = attempts_.find(fence);
+    if (found != attempts_.end()) send_order(fence, found->second);
+  }
+}
+
+// The order goes to the shim's own socket; the zygote only gets its other end.
+void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return end_later(fence, domain::Reason::Lost,
+                     std::string("cannot start it: no socket pair: ") + std::strerror(errno));
+  }
+  ++attempt.sent;
+  attempt.link = link_to(fence, Descriptor(ends[0]));
+  attempt.link->send(attempt.order);
+  zygote_.pass(Descriptor(ends[1]));
+  under_way_.insert(fence);
+}
+
+std::shared_ptr<AttemptLink> ShellExecutor::link_to(Fence fence, Descriptor socket) {
+  auto link = std::make_shared<AttemptLink>(
+      control_, std::move(socket),
+      AttemptLink::Events{[this, fence](const Frame& frame) { on_frame(fence, frame); },
+                          [this, fence] { on_closed(fence); }});
+  link->open();
+  return link;
+}
+
+// An attempt that nobody starts: a zygote that hangs is ended, which settles all it was given.
+void ShellExecutor::watch_starts() {
+  if (watching_ || (waiting_.empty() && under_way_.empty())) return;
+  watching_ = true;
+  start_watch_.expires_after(kStartWatch);
+  start_watch_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (life.expired() || error) return;
+    watching_ = false;
+    check_starts();
+    watch_starts();
+  });
+}
+
+void ShellExecutor::check_starts() {
+  const auto now = base::mono_now();
+  const auto late = [&](Fence fence) {
+    const auto found = attempts_.find(fence);
+    return found != attempts_.end() && found->second.start_by && now >= *found->second.start_by;
+  };
+  std::vector<Fence> overdue;
+  std::copy_if(waiting_.begin(), waiting_.end(), std::back_inserter(overdue), late);
+  for (const Fence fence : overdue) {
+    stop(fence, domain::Reason::StartTimeout);
+  }
+  const auto stuck = std::find_if(under_way_.begin(), under_way_.end(), late);
+  if (stuck == under_way_.end()) return;
+  for (const Fence fence : under_way_) {
+    if (late(fence)) stop(fence, domain::Reason::StartTimeout);
+  }
+  base::log()->warn("the zygote does not start attempt {}; it is started anew", fence_name(*stuck));
+  zygote_.kill();
+}
+
+// ── What shims say ───────────────────────────────────────────────────────────────────────────────
+
+void ShellExecutor::on_frame(Fence fence, const Frame& frame) {
+  const auto found = attempts_.find(fence);
+  if (found == attempts_.end()) return;
+  Attempt& attempt = found->second;
+  switch (frame.kind) {
+    case Kind::Started:
+      return on_started(fence, attempt);
+    case Kind::Grew:
+      if (events_.output) events_.output(fence, Reader(frame.body).number());
+      return;
+    case Kind::Slice:
+      return on_slice(attempt, frame);
+    case Kind::Refused:
+      attempt.sent = kSends;  // the machine has no process to give: not again
+      zygote_trouble_ = frame.body;
+      return;
+    case Kind::Ended:
+      if (auto ended = decode_end(frame.body)) end(std::move(*ended));
+      return;
+    default:
+      base::log()->warn("attempt {}: a shim sent an unknown message", fence_name(fence));
+  }
+}
+
+void ShellExecutor::on_started(Fence fence, Attempt& attempt) {
+  if (attempt.started) return;
+  attempt.started = true;
+  attempt.order = std::string();
+  under_way_.erase(fence);
+  if (events_.started) events_.started(fence);
+  pump();
+}
+
+void ShellExecutor::on_slice(Attempt& attempt, const Frame& frame) {
+  std::uint64_t id = 0;
+  auto slice = decode_slice(frame.body, id);
+  auto read = attempt.reads.extract(id);
+  if (!slice || read.empty()) return;
+  read.mapped().answer(make_chunk(std::move(*slice), read.mapped().offset < 0, false));
+}
+
+// The shim is gone without an end: its file knows more.
+void ShellExecutor::on_closed(Fence fence) {
+  const auto found = attempts_.find(fence);
+  if (found == attempts_.end() || found->second.result) return;
+  found->second.link.reset();
+  files_.must([run_dir = run_dir_, fence,
+               zygote = zygote_.pid()] { return fate_of(run_dir, fence, zygote); },
+              [this, fence](Fate fate) { settle(fence, std::move(fate)); });
+}
+
+void ShellExecutor::settle(Fence fence, Fate fate) {
+  const auto found = attempts_.find(fence);
+  if (found == attempts_.end() || found->second.result) return;
+  Attempt& attempt = found->second;
+  under_way_.erase(fence);
+  if (fate.claimed && fate.end) {
+    fate.end->fence = fence;
+    return end(std::move(*fate.end));
+  }
+  AttemptEnded ended;
+  ended.fence = fence;
+  if (attempt.stop) {
+    ended.reason = *attempt.stop;
+    ended.result.message = "stopped before it started";
+    return end(std::move(ended));
+  }
+  if (attempt.sent >= kSends || attempt.order.empty()) {
+    ended.reason = domain::Reason::Lost;
+    ended.result.message = "no process could be started for it" +
+                           (zygote_trouble_.empty() ? std::string() : ": " + zygote_trouble_);
+    return end(std::move(ended));
+  }
+  waiting_.push_front(fence);
+  pump();
+}
+
+void ShellExecutor::end(AttemptEnded ended) {
+  const Fence fence = ended.fence;
+  const auto found = attempts_.find(fence);
+  if (found == attempts_.end() || found->second.result) return;
+  Attempt& attempt = found->second;
+  under_way_.erase(fence);
+  attempt.result = ended.result;
+  attempt.order = std::string();
+  if (attempt.link) attempt.link->close();
+  attempt.link.reset();
+  const auto reads = std::move(attempt.reads);
+  attempt.reads.clear();
+  for (const auto& [id, read] : reads) answer_ended(ended.result, read);
+  if (events_.ended) events_.ended(std::move(ended));
+  pump();
+}
+
+void ShellExecutor::end_later(Fence fence, domain::Reason reason, std::string message) {
+  AttemptEnded ended;
+  ended.fence = fence;
+  ended.reason = reason;
+  ended.result.message = std::move(message);
+  post([this, ended = std::move(ended)] { end(ended); });
+}
+
+void ShellExecutor::stop(Fence fence, domain::Reason why) {
+  const auto found = attempts_.find(fence);
+  if (found == attempts_.end() || found->second.result || found->second.stop) return;
+  Attempt& attempt = found->second;
+  attempt.stop = why;
+  const auto queued = std::find(waiting_.begin(), waiting_.end(), fence);
+  if (queued != waiting_.end()) {
+    waiting_.erase(queued);
+    const std::string because =
+        zygote_trouble_.empty() ? std::string() : " (" + zygote_trouble_ + ")";
+    end_later(fence, why, "stopped before it started" + because);
+  } else if (attempt.link) {
+    attempt.link->send(encode_stop(why));
+  }
+}
+
+void ShellExecutor::release(Fence fence) {
+  if (!life_) return;
+  const auto found = attempts_.find(fence);
+  if (found != attempts_.end()) {
+    if (!found->second.result) {
+      base::log()->error("attempt {} was released before its end", fence_name(fence));
+      return;
+    }
+    attempts_.erase(found);
+  }
+  files_.must(
+      [run_dir = run_dir_, fence] {
+        remove_attempt(run_dir, fence);
+        return true;
+      },
+      [](bool) {});
+}
+
+// ── The zygote ───────────────────────────────────────────────────────────────────────────────────
+
+// Attempts that run are under their shims, not its business any more. Orders that were in it show
+// by their connections being closed.
+void ShellExecutor::zygote_died() {
+  base::log()->warn("the zygote ended; it is started anew");
+  const bool quick = base::mono_now() - zygote_started_ < kQuickDeath;
+  if (!quick) return restart_zygote();
+  restart_.expires_after(kRestartAfter);
+  restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (!life.expired() && !error) restart_zygote();
+  });
+}
+
+void ShellExecutor::restart_zygote() {
+  if (start_zygote()) return pump();
+  base::log()->error("{}", zygote_trouble_);
+  restart_.expires_after(kQuickDeath);
+  restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (!life.expired() && !error) restart_zygote();
+  });
+}
+
+// ── Recovery ─────────────────────────────────────────────────────────────────────────────────────
+
+// A zygote that is ready holds the lock: nothing of a former life can start any more.
+void ShellExecutor::recover(
+    std::function<void(base::Result<std::vector<domain::Restored::Found>>)> answer) {
+  recovery_ = std::move(answer);
+  if (auto started = start_zygote(); !started) {
+    return post([this, error = started.error()] { answer_recovery(fail(error)); });
+  }
+  recovery_limit_.expires_after(kRecovery);
+  recovery_limit_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (life.expired() || error) return;
+    answer_recovery(fail(ErrorCode::Unavailable,
+                         "a process of a former server still holds " + zygote_lock(run_dir_) +
+                             "; find it with `fuser " + zygote_lock(run_dir_) + "` and end it"));
+  });
+  if (zygote_.ready()) look_for_survivors();
+}
+
+void ShellExecutor::look_for_survivors() {
+  zygote_trouble_.clear();
+  if (!recovery_) return;
+  recovery_limit_.cancel();
+  files_.must([run_dir = run_dir_, node = options_.node] { return find_survivors(run_dir, node); },
+              [this](std::vector<Survivor> found) { adopt(std::move(found)); });
+}
+
+void ShellExecutor::adopt(std::vector<Survivor> survivors) {
+  std::vector<domain::Restored::Found> found;
+  std::vector<AttemptEnded> ended;
+  for (auto& survivor : survivors) {
+    const Fence fence = survivor.header.fence;
+    found.push_back({survivor.header.task, survivor.header.attempt, fence});
+    Attempt& attempt = attempts_[fence];
+    if (survivor.end) {
+      survivor.end->fence = fence;
+      attempt.started = true;
+      ended.push_back(std::move(*survivor.end));
+    } else {
+      attempt.link = link_to(fence, std::move(survivor.socket));
+    }
+  }
+  answer_recovery(std::move(found));
+  post([this, ended = std::move(ended)] {
+    for (const auto& each : ended) end(each);
+  });
+}
+
+void ShellExecutor::answer_recovery(base::Result<std::vector<domain::Restored::Found>> found) {
+  const auto answer = std::move(recovery_);
+  recovery_ = nullptr;
+  if (answer) answer(std::move(found));
+}
+
+// ── Output ───────────────────────────────────────────────────────────────────────────────────────
+
+void ShellExecutor::read_output(Fence fence, domain::OutputStream stream, std::int64_t offset,
+                                std::size_t max_bytes, Answer answer) {
+  const auto found = attempts_.find(fence);
+  if (found == attempts_.end()) {
+    return post([answer = std::move(answer), fence] {
+      answer(fail(ErrorCode::NotFound, "attempt " + fence_name(fence) + " does not run any more"));
+    });
+  }
+  Attempt& attempt = found->second;
+  PendingRead read{stream, offset, chunk_size(max_bytes), std::move(answer)};
+  if (attempt.result) {
+    return post([this, result = *attempt.result, read = std::move(read)]() mutable {
+      answer_ended(result, std::move(read));
+    });
+  }
+  if (attempt.reads.size() >= kReadsEach) {
+    return post([answer = std::move(read.answer)] {
+      answer(fail(ErrorCode::Exhausted, "too many reads of one attempt's output at a time", 200));
+    });
+  }
+  if (!attempt.link) {  // nothing has been written yet
+    return post([answer = std::move(read.answer)] { answer(domain::OutputChunk{}); });
+  }
+  const std::uint64_t id = next_read_++;
+  attempt.link->send(encode_read({id, stream, offset, read.max_bytes}));
+  attempt.reads.emplace(id, std::move(read));
+}
+
+void ShellExecutor::answer_ended(const domain::TaskResult& result, PendingRead read) {
+  if (result.spool.empty()) {
+    return read.answer(chunk_of(result, read.stream, read.offset, read.max_bytes));
+  }
+  read_spool(result.spool, read.stream, read.offset, read.max_bytes, std::move(read.answer));
+}
+
+void ShellExecutor::read_spool(std::string spool, domain::OutputStream stream, std::int64_t offset,
+                               std::size_t max_bytes, Answer answer) {
+  if (!life_) return;
+  const auto job = [spool = std::move(spool), stream, offset,
+                    max = chunk_size(max_bytes)]() -> base::Result<domain::OutputChunk> {
+    auto slice = workers::read_spool(spool, stream, offset, max);
+    if (!slice) return fail(slice.error());
+    return make_chunk(std::move(*slice), offset < 0, true);
+  };
+  if (!files_.run(job, answer)) {
+    post([answer = std::move(answer)] {
+      answer(fail(ErrorCode::Exhausted, "too many reads of spools at a time", 200));
+    });
+  }
+}
+
+}  // namespace mahavishnu::workers

@@ -1,0 +1,142 @@
+#include "workers/survivors.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "workers/cgroup.h"
+#include "workers/kept_output.h"
+#include "workers/process_tree.h"
+#include "workers/run_dir.h"
+#include "workers/socket_path.h"
+#include "workers/text.h"
+
+namespace mahavishnu::workers {
+namespace {
+
+using base::Millis;
+
+constexpr Millis kReach{5000};
+constexpr Millis kKill{2000};
+constexpr std::size_t kTextBytes = 8192;
+
+// An attempt file's name is a fence: digits, '-', digits.
+bool is_fence(const std::string& name) {
+  return name.find('-') != std::string::npos &&
+         name.find_first_not_of("0123456789-") == std::string::npos;
+}
+
+std::vector<std::string> attempt_files(const std::string& run_dir) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(attempts_dir(run_dir), error)) {
+    if (is_fence(entry.path().filename().string())) paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+Descriptor connect_to(const std::string& run_dir, Fence fence) {
+  const Descriptor folder(::open(attempts_dir(run_dir).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const SocketPath path(folder.get(), socket_name(fence));
+  if (!socket || ::connect(socket.get(), path.address(), path.size()) != 0) return {};
+  return socket;
+}
+
+int end_leftovers(const AttemptState& state, pid_t zygote) {
+  const AttemptHeader& header = state.header;
+  if (state.alive) ::kill(header.shim, SIGKILL);  // else the number may be someone else's by now
+  const int left = kill_leftovers(header.mark(), zygote, kKill);
+  remove_cgroups("mahavishnu-" + fence_name(header.fence) + "-" + std::to_string(header.shim));
+  return left;
+}
+
+// One look. True: `found` is final (none: nothing survived).
+bool settle(const std::string& run_dir, const std::string& node, const AttemptState& state,
+            bool last_look, std::optional<Survivor>& found) {
+  const AttemptHeader& header = state.header;
+  if (header.node != node) return true;  // of a machine whose processes are not here
+  if (state.end && !state.alive) {
+    found = Survivor{header, state.end, {}};
+    return true;
+  }
+  const bool known = header.protocol == kProtocol;
+  if (state.alive && known) {
+    if (Descriptor socket = connect_to(run_dir, header.fence)) {
+      found = Survivor{header, std::nullopt, std::move(socket)};
+      return true;
+    }
+  }
+  if (state.alive && known && !last_look) return false;
+  end_leftovers(state, 0);
+  remove_attempt(run_dir, header.fence);
+  return true;
+}
+
+AttemptEnded lost(const std::string& run_dir, const AttemptHeader& header, int processes_left) {
+  AttemptEnded end;
+  end.fence = header.fence;
+  end.reason = Reason::Lost;
+  end.processes_left = processes_left;
+  end.result.message = "the attempt's shim (process " + std::to_string(header.shim) +
+                       ") was killed; what it had started was ended with it";
+  const std::string spool = spool_path(run_dir, header.mark());
+  if (const auto slice = read_spool(spool, OutputStream::All, -1, kTextBytes)) {
+    end.result.text = last_valid_text(slice->raw, kTextBytes);
+    end.result.spool = spool;
+    end.result.truncated = true;
+    end.result.output_bytes = slice->begin + slice->raw.size();
+  }
+  return end;
+}
+
+}  // namespace
+
+std::vector<Survivor> find_survivors(const std::string& run_dir, const std::string& node) {
+  const auto until = std::chrono::steady_clock::now() + kReach;
+  std::vector<Survivor> survivors;
+  for (const auto& path : attempt_files(run_dir)) {
+    for (;;) {
+      const bool last_look = std::chrono::steady_clock::now() >= until;
+      const auto state = read_attempt(path);
+      if (!state) {
+        if (state.error().code != base::ErrorCode::NotFound) ::unlink(path.c_str());
+        break;
+      }
+      std::optional<Survivor> found;
+      if (settle(run_dir, node, *state, last_look, found)) {
+        if (found) survivors.push_back(std::move(*found));
+        break;
+      }
+      ::poll(nullptr, 0, 5);  // the shim has yet to see that its server is gone, or is just ending
+    }
+  }
+  return survivors;
+}
+
+Fate fate_of(const std::string& run_dir, Fence fence, pid_t zygote) {
+  const auto state = read_attempt(attempt_path(run_dir, fence));
+  if (!state) {
+    remove_attempt(run_dir, fence);  // at most a claim cut short: nothing was started by it
+    return {};
+  }
+  if (state->end) return {true, state->end};
+  const int left = end_leftovers(*state, zygote);
+  return {true, lost(run_dir, state->header, left)};
+}
+
+void remove_attempt(const std::string& run_dir, Fence fence) {
+  const std::string path = attempt_path(run_dir, fence);
+  ::unlink(path.c_str());
+  std::error_code ignored;
+  std::filesystem::remove(path + ".sock", ignored);
+  std::filesystem::remove_all(scratch_path(run_dir, fence), ignored);
+}
+
+}  // namespace mahavishnu::workers
