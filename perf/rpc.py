@@ -88,7 +88,7 @@ def prepared(scratch, server, tool):
 
 def at_connections(context, report, server, calls, nginx, sdk, connections):
     seconds = 1 if context.quick else 3
-    cpu = {"before": 0.0, "spent": 0.0, "requests": 0}
+    cpu = {"spent": 0.0, "requests": 0}
 
     def measured(port, call, pid=None):
         before = machine.cpu_seconds(pid) if pid else 0
