@@ -204,13 +204,13 @@ class Scenario:
             page = self.client.call("workflow_list", limit=500, **cursor)
             for one in page["items"]:
                 states[one["state"]] += 1
-                durations.append(1000 * (moment(one["ended"]) - moment(one["started"])))
+                durations.append(1000 * (moment(one["ended"]) - moment(one["created"])))
             if not page.get("next_cursor"):
                 break
             cursor = {"cursor": page["next_cursor"]}
         queued, ran = 0.0, 0.0
         for identifier in sample(self.ids, 200):
-            cell = self.client.call("workflow_get", workflow=identifier)["cells"]["items"][0]
+            cell = self.client.call("workflow_get", workflow=identifier)["cells"][0]
             task = self.client.call("task_get", task=cell["task"])
             queued += task["queue_ms"]
             ran += task["run_ms"]
