@@ -339,15 +339,43 @@ Decoded decode_with(simdjson::dom::parser& parser, std::string_view text,
   return broken(error);
 }
 
+base::Result<Json> parse_with(simdjson::dom::parser& parser, std::string_view text,
+                              const DecodeLimits& limits) {
+  const auto refused = [](std::string why) {
+    return base::fail(base::ErrorCode::InvalidArgument, std::move(why));
+  };
+  element root;
+  const auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error == simdjson::NUMBER_ERROR) {
+    if (const auto outsized = find_outsized_numbers(text)) {
+      return refused("the number " + outsized->first + " fits neither 64 bits nor a double");
+    }
+  }
+  if (error) return refused(std::string("parse error: ") + simdjson::error_message(error));
+  Conversion conversion(limits.max_depth);
+  Json document;
+  if (!conversion.convert(root, document, 0)) return refused(std::move(conversion.reason));
+  return document;
+}
+
+template <class Read>
+auto with_parser(std::string_view text, Read read) {
+  if (text.size() > kKeptParserBytes) {
+    simdjson::dom::parser parser;
+    return read(parser);
+  }
+  thread_local simdjson::dom::parser parser;
+  return read(parser);
+}
+
 }  // namespace
 
 Decoded decode(std::string_view text, const DecodeLimits& limits) {
-  if (text.size() > kKeptParserBytes) {
-    simdjson::dom::parser parser;
-    return decode_with(parser, text, limits);
-  }
-  thread_local simdjson::dom::parser parser;
-  return decode_with(parser, text, limits);
+  return with_parser(text, [&](auto& parser) { return decode_with(parser, text, limits); });
+}
+
+base::Result<Json> parse(std::string_view text, const DecodeLimits& limits) {
+  return with_parser(text, [&](auto& parser) { return parse_with(parser, text, limits); });
 }
 
 }  // namespace mahavishnu::rpc

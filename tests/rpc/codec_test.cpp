@@ -324,3 +324,27 @@ TEST_SUITE("rpc::decode, limits and traps") {
     CHECK(call.params[0].get_ref<const std::string&>() == text);
   }
 }
+
+TEST_SUITE("parse") {
+  TEST_CASE("a plain document is read under the same rules as a message") {
+    CHECK(*parse(R"({"a":[1,-2,1.5,"x",null,true]})") ==
+          Json{{"a", {1, -2, 1.5, "x", nullptr, true}}});
+    CHECK(*parse(" 5 ") == 5);
+    for (const char* bad : {"", "{", "{\"a\":1,\"a\":2}", "[1e400]", "[99999999999999999999]",
+                            "[1] [2]", "\"\xff\""}) {
+      const auto read = parse(bad);
+      REQUIRE(!read);
+      CHECK(read.error().code == mahavishnu::base::ErrorCode::InvalidArgument);
+      CHECK(!read.error().message.empty());
+    }
+  }
+
+  TEST_CASE("depth is bounded") {
+    const auto nested = [](int depth) {
+      return std::string(depth, '[') + std::string(depth, ']');
+    };
+    CHECK(parse(nested(128)));
+    CHECK(!parse(nested(129)));
+    CHECK(!parse(nested(100000)));
+  }
+}
