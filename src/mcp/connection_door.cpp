@@ -1,0 +1,177 @@
+#include "mcp/connection_door.h"
+
+#include "base/log.h"
+#include "mcp/batch.h"
+#include "mcp/error_map.h"
+#include "rpc/codec.h"
+
+namespace mahavishnu::mcp {
+namespace {
+
+class ConnectionSink final : public ProgressSink {
+ public:
+  explicit ConnectionSink(rpc::Connection& connection) : connection_(connection) {}
+  base::awaitable<bool> send(std::string text) override {
+    const base::Status written = co_await connection_.write(std::move(text));
+    co_return written.has_value();
+  }
+
+ private:
+  rpc::Connection& connection_;
+};
+
+}  // namespace
+
+ConnectionDoor::ConnectionDoor(Dispatcher& dispatcher, rpc::Connection& connection, View view)
+    : dispatcher_(dispatcher),
+      connection_(connection),
+      view_(std::move(view)),
+      group_(dispatcher.executor(), "mcp connection") {}
+
+base::awaitable<void> ConnectionDoor::serve() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (true) {
+    auto text = co_await connection_.read();
+    if (!text && text.error().code == base::ErrorCode::Exhausted) {
+      const auto error = rpc_error(error_code::kInvalidRequest, text.error().message);
+      co_await write(rpc::encode_error(rpc::RequestId{}, error));
+    } else if (!text || !*text) {
+      break;
+    } else {
+      co_await take(std::move(**text));
+    }
+  }
+  co_await drain();
+}
+
+base::awaitable<void> ConnectionDoor::take(std::string text) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) co_return;  // a hand at a terminal
+  rpc::Decoded decoded = rpc::decode(text);
+  if (decoded.batch) {
+    co_await take_batch(std::move(decoded.messages));
+  } else {
+    co_await take_message(std::move(decoded.messages.front()));
+  }
+}
+
+base::awaitable<void> ConnectionDoor::take_message(rpc::Message message) {
+  if (const auto* malformed = std::get_if<rpc::Malformed>(&message)) {
+    co_await write(rpc::encode_error(malformed->id, malformed->error));
+  } else if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
+    take_notification(*notification, *table_);
+  } else if (auto* request = std::get_if<rpc::Request>(&message)) {
+    co_await take_request(std::move(*request));
+  }
+  // A response answers nothing: this server asks its clients nothing.
+}
+
+base::awaitable<void> ConnectionDoor::take_batch(std::vector<rpc::Message> messages) {
+  if (agreed_ && has_batches(*agreed_)) {
+    group_.spawn(answer_batch(std::move(messages)));
+    co_return;
+  }
+  // A batch that is no batch at all (`[]`) says so itself.
+  const auto* malformed = std::get_if<rpc::Malformed>(&messages.front());
+  const auto error =
+      messages.size() == 1 && malformed != nullptr
+          ? malformed->error
+          : rpc_error(error_code::kInvalidRequest,
+                      "batches are part of revision 2025-03-26 only; send each message alone");
+  co_await write(rpc::encode_error(rpc::RequestId{}, error));
+}
+
+base::awaitable<void> ConnectionDoor::take_request(rpc::Request request) {
+  Revision revision = agreed_.value_or(kNewestLegacy);
+  // server/discover is only there in the modern era: without metadata it lacks what it must have.
+  if (claimed_version(request.params) != nullptr || request.method == "server/discover") {
+    if (const auto error = check_metadata(request.params)) {
+      co_await write(refusal(request.id, *error, kModern).text);
+      co_return;
+    }
+    revision = kModern;
+  }
+  if (table_->contains(request.id)) {
+    co_await write(duplicate_id(request.id, revision).text);
+    co_return;
+  }
+  if (request.method == "initialize" && !is_modern(revision)) {
+    co_await initialize(std::move(request));
+    co_return;
+  }
+  auto accepted = dispatcher_.accept(std::move(request), revision, view_);
+  if (auto* reply = std::get_if<Reply>(&accepted)) {
+    co_await write(std::move(reply->text));
+  } else {
+    co_await start(std::move(std::get<PreparedCall>(accepted)));
+  }
+}
+
+base::awaitable<void> ConnectionDoor::initialize(rpc::Request request) {
+  const auto requested = requested_version(request.params);
+  if (!requested) {
+    co_await write(refusal(request.id, requested.error(), kNewestLegacy).text);
+    co_return;
+  }
+  agreed_ = negotiate(*requested);
+  co_await write(rpc::encode_result(request.id, dispatcher_.results().initialize(*agreed_)));
+}
+
+base::awaitable<void> ConnectionDoor::start(PreparedCall call) {
+  if (table_->size() >= dispatcher_.options().max_in_flight_per_connection) {
+    co_await write(dispatcher_.overloaded(call, table_->size()).text);
+    co_return;
+  }
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), table_.get(), call.id);
+  group_.spawn(answer(std::move(running), std::move(call)));
+}
+
+base::awaitable<void> ConnectionDoor::answer(std::shared_ptr<RunningCall> running,
+                                             PreparedCall call) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  ConnectionSink sink(connection_);
+  auto reply = co_await dispatcher_.reply_to(std::move(running), std::move(call), view_, &sink);
+  if (reply) co_await write(std::move(reply->text));
+  answered();
+}
+
+base::awaitable<void> ConnectionDoor::answer_batch(std::vector<rpc::Message> messages) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  std::string replies = co_await run_batch(dispatcher_, *table_, view_, std::move(messages));
+  if (!replies.empty()) co_await write(std::move(replies));
+  answered();
+}
+
+void ConnectionDoor::close_when_answered() {
+  closing_ = true;
+  if (group_.size() == 0) connection_.close();
+}
+
+// The last thing a coroutine of the group does: it is still counted.
+void ConnectionDoor::answered() {
+  if (closing_ && group_.size() == 1) connection_.close();
+}
+
+base::awaitable<void> ConnectionDoor::drain() {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  asio::steady_timer limit(dispatcher_.executor());
+  if (state.cancelled() != asio::cancellation_type::none) {
+    table_->stop_all(StopCause::Stopping);
+  } else if (group_.size() > 0) {
+    limit.expires_after(dispatcher_.options().drain);
+    limit.async_wait([table = std::weak_ptr<CallTable>(table_)](const asio::error_code& failed) {
+      const auto held = table.lock();
+      if (!failed && held) held->stop_all(StopCause::Stopping);
+    });
+  }
+  co_await group_.join();
+}
+
+base::awaitable<void> ConnectionDoor::write(std::string text) {
+  const base::Status written = co_await connection_.write(std::move(text));
+  if (!written) {
+    base::log()->debug("{}: a reply was not delivered: {}", connection_.name(),
+                       written.error().message);
+  }
+}
+
+}  // namespace mahavishnu::mcp

@@ -1,0 +1,96 @@
+#include "mcp/eras.h"
+
+#include <array>
+#include <utility>
+
+#include "mcp/error_map.h"
+#include "mcp/nearest.h"
+
+namespace mahavishnu::mcp {
+namespace {
+
+constexpr std::array<std::pair<Revision, std::string_view>, 6> kRevisions{{
+    {Revision::k2024_10_07, "2024-10-07"},
+    {Revision::k2024_11_05, "2024-11-05"},
+    {Revision::k2025_03_26, "2025-03-26"},
+    {Revision::k2025_06_18, "2025-06-18"},
+    {Revision::k2025_11_25, "2025-11-25"},
+    {Revision::k2026_07_28, "2026-07-28"},
+}};
+
+rpc::RpcError missing(const char* key, const char* kind) {
+  return rpc_error(error_code::kInvalidParams, "params._meta[\"" + std::string(key) +
+                                                   "\"] must be " + kind +
+                                                   " in every request of this revision");
+}
+
+}  // namespace
+
+std::string_view to_string(Revision revision) {
+  return kRevisions[static_cast<std::size_t>(revision)].second;
+}
+
+std::optional<Revision> parse_revision(std::string_view text) {
+  for (const auto& [revision, name] : kRevisions) {
+    if (name == text) return revision;
+  }
+  return std::nullopt;
+}
+
+Revision negotiate(std::string_view requested) {
+  const auto found = parse_revision(requested);
+  return found && !is_modern(*found) ? *found : kNewestLegacy;
+}
+
+const rpc::Json* meta_of(const rpc::Json& params) {
+  if (!params.is_object()) return nullptr;
+  const auto meta = params.find("_meta");
+  return meta != params.end() && meta->is_object() ? &*meta : nullptr;
+}
+
+const rpc::Json* claimed_version(const rpc::Json& params) {
+  const rpc::Json* meta = meta_of(params);
+  if (meta == nullptr) return nullptr;
+  const auto version = meta->find(meta_key::kProtocolVersion);
+  return version != meta->end() ? &*version : nullptr;
+}
+
+std::optional<rpc::RpcError> check_metadata(const rpc::Json& params) {
+  const rpc::Json* version = claimed_version(params);
+  if (version == nullptr || !version->is_string()) {
+    return missing(meta_key::kProtocolVersion, "a string");
+  }
+  const auto& text = version->get_ref<const std::string&>();
+  const auto revision = parse_revision(text);
+  if (!revision || !is_modern(*revision)) return unsupported_version(text);
+  const rpc::Json& meta = *meta_of(params);
+  const auto capabilities = meta.find(meta_key::kClientCapabilities);
+  if (capabilities == meta.end() || !capabilities->is_object()) {
+    return missing(meta_key::kClientCapabilities, "an object");
+  }
+  const auto info = meta.find(meta_key::kClientInfo);  // optional
+  if (info != meta.end() && !info->is_object()) return missing(meta_key::kClientInfo, "an object");
+  return std::nullopt;
+}
+
+tl::expected<std::string, rpc::RpcError> requested_version(const rpc::Json& params) {
+  if (params.is_object()) {
+    const auto version = params.find("protocolVersion");
+    if (version != params.end() && version->is_string()) return version->get<std::string>();
+  }
+  return tl::unexpected(rpc_error(error_code::kInvalidParams,
+                                  "params.protocolVersion must be a string, such as 2025-11-25"));
+}
+
+rpc::RpcError unsupported_version(std::string_view requested) {
+  rpc::RpcError error =
+      rpc_error(error_code::kUnsupportedProtocolVersion,
+                "unsupported protocol version " + in_quotes(requested) +
+                    "; this server speaks 2026-07-28, and by initialize 2025-11-25, "
+                    "2025-06-18, 2025-03-26 and 2024-11-05");
+  error.data =
+      rpc::Json{{"supported", rpc::Json::array({to_string(kModern)})}, {"requested", requested}};
+  return error;
+}
+
+}  // namespace mahavishnu::mcp

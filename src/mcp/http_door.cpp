@@ -1,0 +1,297 @@
+#include "mcp/http_door.h"
+
+#include "mcp/batch.h"
+#include "mcp/error_map.h"
+#include "rpc/codec.h"
+
+namespace mahavishnu::mcp {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kSessionHeader = "Mcp-Session-Id";
+
+void respond(const Exchange& exchange, Reply reply) {
+  exchange->respond(reply.status, kJson, std::move(reply.text));
+}
+
+void refuse(const Exchange& exchange, int status, const rpc::RequestId& id,
+            const rpc::RpcError& error) {
+  exchange->respond(status, kJson, rpc::encode_error(id, error));
+}
+
+void refuse(const Exchange& exchange, int status, std::string message) {
+  refuse(exchange, status, rpc::RequestId{},
+         rpc_error(error_code::kInvalidRequest, std::move(message)));
+}
+
+void accepted(const Exchange& exchange) { exchange->respond(202, {}, {}); }
+
+std::optional<std::string_view> header(const Exchange& exchange, std::string_view name) {
+  const std::string_view value = exchange->header(name);
+  if (value.data() == nullptr) return std::nullopt;
+  return value;
+}
+
+RequestHeaders headers_of(const Exchange& exchange) {
+  return {header(exchange, "MCP-Protocol-Version"), header(exchange, "Mcp-Method"),
+          header(exchange, "Mcp-Name")};
+}
+
+bool modern_header(const Exchange& exchange) {
+  const auto version = header(exchange, "MCP-Protocol-Version");
+  const auto revision = version ? parse_revision(*version) : std::nullopt;
+  return revision && is_modern(*revision);
+}
+
+// Metadata and headers of a modern request, in the order that tells a client most: which revision,
+// whether the method exists at all, and only then what the method needs.
+std::optional<Reply> check_modern(const RequestHeaders& headers, const rpc::Request& request,
+                                  const Dispatcher& dispatcher) {
+  const auto refused = [&request](const rpc::RpcError& error) {
+    return Reply{rpc::encode_error(request.id, error), 400};
+  };
+  const rpc::Json* claimed = claimed_version(request.params);
+  if (claimed != nullptr && claimed->is_string()) {
+    const auto& version = claimed->get_ref<const std::string&>();
+    if (const auto error = check_version_header(headers, version)) return refused(*error);
+  }
+  if (const auto error = check_metadata(request.params)) return refused(*error);
+  if (const auto error = check_method_header(headers, request.method)) return refused(*error);
+  if (!Dispatcher::knows(request.method, kModern)) {
+    return dispatcher.unknown_method(request, kModern);
+  }
+  if (std::holds_alternative<std::nullptr_t>(request.id.value)) {
+    return refused(rpc_error(error_code::kInvalidRequest, "id must be a string or an integer"));
+  }
+  if (request.method != "tools/call") return std::nullopt;
+  const auto name = request.params.find("name");
+  if (name == request.params.end() || !name->is_string()) return std::nullopt;  // -32602, later
+  const auto error = check_name_header(headers, name->get_ref<const std::string&>());
+  return error ? std::optional<Reply>(refused(*error)) : std::nullopt;
+}
+
+// Turns the answer into an event stream with the first notification.
+class StreamSink final : public ProgressSink {
+ public:
+  explicit StreamSink(Exchange exchange) : exchange_(std::move(exchange)) {}
+
+  base::awaitable<bool> send(std::string text) override {
+    open();
+    co_return co_await exchange_->send_event(std::move(text));
+  }
+
+  void open() {
+    if (std::exchange(open_, true)) return;
+    // Or a proxy may keep the events until the end.
+    rpc::HeaderList headers{{"X-Accel-Buffering", "no"}};
+    exchange_->start_stream(std::move(headers));
+  }
+
+  bool is_open() const { return open_; }
+
+ private:
+  Exchange exchange_;
+  bool open_ = false;
+};
+
+}  // namespace
+
+HttpDoor::HttpDoor(Dispatcher& dispatcher)
+    : dispatcher_(dispatcher),
+      sessions_(dispatcher.options().max_sessions, dispatcher.options().session_idle) {}
+
+base::awaitable<void> HttpDoor::handle(Exchange exchange, View view) {
+  if (view.caller.empty()) view.caller = exchange->caller();
+  if (exchange->method() == "POST") {
+    co_await post(std::move(exchange), std::move(view));
+  } else if (exchange->method() == "DELETE" && !modern_header(exchange)) {
+    end_session(exchange, view);
+  } else {
+    // GET would open a stream for what the server says unasked; it says nothing unasked.
+    const auto error = rpc_error(error_code::kInvalidRequest,
+                                 "the MCP endpoint takes POST, and DELETE to end a session");
+    exchange->respond(405, kJson, rpc::encode_error(rpc::RequestId{}, error),
+                      {{"Allow", "POST, DELETE"}});
+  }
+}
+
+base::awaitable<void> HttpDoor::post(Exchange exchange, View view) {
+  if (!is_json(exchange->header("Content-Type"))) {
+    refuse(exchange, 415, "Content-Type must be application/json");
+    co_return;
+  }
+  if (!accepts_both(exchange->header("Accept"))) {
+    refuse(exchange, 406, "Accept must list both application/json and text/event-stream");
+    co_return;
+  }
+  rpc::Decoded decoded = rpc::decode(exchange->take_body());
+  if (decoded.batch) {
+    co_await legacy_batch(std::move(exchange), std::move(view), std::move(decoded.messages));
+    co_return;
+  }
+  rpc::Message message = std::move(decoded.messages.front());
+  if (const auto* malformed = std::get_if<rpc::Malformed>(&message)) {
+    refuse(exchange, 400, malformed->id, malformed->error);
+  } else if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
+    notified(exchange, view, *notification);
+  } else if (std::holds_alternative<rpc::Response>(message)) {
+    answered(exchange, view);
+  } else {
+    auto request = std::get<rpc::Request>(std::move(message));
+    const bool is_modern_request = claimed_version(request.params) != nullptr ||
+                                   request.method == "server/discover" || modern_header(exchange);
+    if (is_modern_request) {
+      co_await modern(std::move(exchange), std::move(view), std::move(request));
+    } else {
+      co_await legacy(std::move(exchange), std::move(view), std::move(request));
+    }
+  }
+}
+
+base::awaitable<void> HttpDoor::modern(Exchange exchange, View view, rpc::Request request) {
+  if (auto refused = check_modern(headers_of(exchange), request, dispatcher_)) {
+    respond(exchange, std::move(*refused));
+    co_return;
+  }
+  auto taken = dispatcher_.accept(std::move(request), kModern, view);
+  if (auto* reply = std::get_if<Reply>(&taken)) {
+    respond(exchange, std::move(*reply));
+    co_return;
+  }
+  auto& call = std::get<PreparedCall>(taken);
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, call.id);
+  exchange->on_gone([weak = std::weak_ptr<RunningCall>(running)] {
+    if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
+  });
+  if (exchange->gone()) running->stop(StopCause::ByCaller);
+  co_await run(std::move(exchange), std::move(view), std::move(call), std::move(running));
+}
+
+base::awaitable<void> HttpDoor::legacy(Exchange exchange, View view, rpc::Request request) {
+  if (request.method == "initialize") {
+    initialize(exchange, view, request);
+    co_return;
+  }
+  const auto session = session_of(exchange, view, request.id);
+  if (!session) co_return;
+  if (session->calls.contains(request.id)) {
+    respond(exchange, duplicate_id(request.id, session->revision));
+    co_return;
+  }
+  auto taken = dispatcher_.accept(std::move(request), session->revision, view);
+  if (auto* reply = std::get_if<Reply>(&taken)) {
+    respond(exchange, std::move(*reply));
+    co_return;
+  }
+  auto& call = std::get<PreparedCall>(taken);
+  if (session->calls.size() >= dispatcher_.options().max_in_flight_per_connection) {
+    respond(exchange, dispatcher_.overloaded(call, session->calls.size()));
+    co_return;
+  }
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), &session->calls, call.id);
+  co_await run(std::move(exchange), std::move(view), std::move(call), std::move(running));
+}
+
+base::awaitable<void> HttpDoor::run(Exchange exchange, View view, PreparedCall call,
+                                    std::shared_ptr<RunningCall> running) {
+  StreamSink sink(exchange);
+  auto reply = co_await dispatcher_.reply_to(std::move(running), std::move(call), view, &sink);
+  if (reply && !sink.is_open()) {
+    respond(exchange, std::move(*reply));
+    co_return;
+  }
+  // A cancelled call has no reply, but its exchange must end: with a stream that says nothing.
+  sink.open();
+  if (reply) co_await exchange->send_event(std::move(reply->text));
+  exchange->end_stream();
+}
+
+void HttpDoor::initialize(const Exchange& exchange, const View& view, const rpc::Request& request) {
+  const auto requested = requested_version(request.params);
+  if (!requested) {
+    respond(exchange, refusal(request.id, requested.error(), kNewestLegacy));
+    return;
+  }
+  const auto session = sessions_.open(view.caller, negotiate(*requested), base::mono_now());
+  exchange->respond(
+      200, kJson,
+      rpc::encode_result(request.id, dispatcher_.results().initialize(session->revision)),
+      {{std::string(kSessionHeader), session->id}});
+}
+
+std::shared_ptr<Session> HttpDoor::session_of(const Exchange& exchange, const View& view,
+                                              const rpc::RequestId& id) {
+  // Any served legacy revision is taken: some clients send another one than was agreed on.
+  const auto version = header(exchange, "MCP-Protocol-Version");
+  if (version && !parse_revision(*version)) {
+    refuse(exchange, 400, id, unsupported_version(*version));
+    return nullptr;
+  }
+  const auto session_id = header(exchange, kSessionHeader);
+  if (!session_id) {
+    refuse(exchange, 400, id,
+           rpc_error(error_code::kInvalidRequest,
+                     "the Mcp-Session-Id header is missing: send initialize first, or the metadata "
+                     "of 2026-07-28 with every request; scripts may use POST /tools/call"));
+    return nullptr;
+  }
+  auto session = sessions_.find(*session_id, view.caller, base::mono_now());
+  if (!session) {
+    refuse(exchange, 404, id,
+           rpc_error(error_code::kInvalidRequest, "no such session; send initialize again"));
+  }
+  return session;
+}
+
+void HttpDoor::end_session(const Exchange& exchange, const View& view) {
+  const auto session = session_of(exchange, view, rpc::RequestId{});
+  if (!session) return;
+  sessions_.close(session->id, view.caller, base::mono_now());
+  exchange->respond(204, {}, {});
+}
+
+void HttpDoor::notified(const Exchange& exchange, const View& view,
+                        const rpc::Notification& notification) {
+  // The modern era has no notification that means anything here.
+  if (claimed_version(notification.params) == nullptr && !modern_header(exchange)) {
+    const auto session = session_of(exchange, view, rpc::RequestId{});
+    if (!session) return;
+    take_notification(notification, session->calls);
+  }
+  accepted(exchange);
+}
+
+void HttpDoor::answered(const Exchange& exchange, const View& view) {
+  if (modern_header(exchange)) {
+    refuse(exchange, 400, "a client sends no responses in this revision");
+  } else if (session_of(exchange, view, rpc::RequestId{})) {
+    accepted(exchange);
+  }
+}
+
+base::awaitable<void> HttpDoor::legacy_batch(Exchange exchange, View view,
+                                             std::vector<rpc::Message> messages) {
+  const auto* malformed = std::get_if<rpc::Malformed>(&messages.front());
+  if (messages.size() == 1 && malformed != nullptr) {
+    refuse(exchange, 400, malformed->id, malformed->error);
+    co_return;
+  }
+  if (modern_header(exchange)) {
+    refuse(exchange, 400, "batches are part of revision 2025-03-26 only");
+    co_return;
+  }
+  const auto session = session_of(exchange, view, rpc::RequestId{});
+  if (!session) co_return;
+  if (!has_batches(session->revision)) {
+    refuse(exchange, 400, "batches are part of revision 2025-03-26 only");
+    co_return;
+  }
+  std::string replies = co_await run_batch(dispatcher_, session->calls, view, std::move(messages));
+  if (replies.empty()) {
+    accepted(exchange);
+  } else {
+    exchange->respond(200, kJson, std::move(replies));
+  }
+}
+
+}  // namespace mahavishnu::mcp

@@ -1,0 +1,49 @@
+// The MCP endpoint over HTTP: POST for both eras, DELETE for the sessions of the legacy ones.
+//
+// Modern requests are stateless and their headers are checked against the body; when the peer goes,
+// its call is cancelled. Legacy requests belong to a session; there a lost connection cancels
+// nothing, notifications/cancelled does. An answer is JSON, or an event stream once a call that
+// asked for progress has some to tell. One executor. Lifetime: longer than the exchanges.
+#pragma once
+
+#include <memory>
+
+#include "base/asio.h"
+#include "mcp/dispatcher.h"
+#include "mcp/http_headers.h"
+#include "mcp/sessions.h"
+#include "rpc/http_exchange.h"
+
+namespace mahavishnu::mcp {
+
+using Exchange = std::shared_ptr<rpc::HttpExchange>;
+
+class HttpDoor {
+ public:
+  explicit HttpDoor(Dispatcher& dispatcher);
+
+  base::awaitable<void> handle(Exchange exchange, View view);
+
+ private:
+  base::awaitable<void> post(Exchange exchange, View view);
+  void end_session(const Exchange& exchange, const View& view);
+
+  base::awaitable<void> modern(Exchange exchange, View view, rpc::Request request);
+  base::awaitable<void> legacy(Exchange exchange, View view, rpc::Request request);
+  base::awaitable<void> legacy_batch(Exchange exchange, View view,
+                                     std::vector<rpc::Message> messages);
+  void notified(const Exchange& exchange, const View& view, const rpc::Notification& notification);
+  void answered(const Exchange& exchange, const View& view);
+  void initialize(const Exchange& exchange, const View& view, const rpc::Request& request);
+  base::awaitable<void> run(Exchange exchange, View view, PreparedCall call,
+                            std::shared_ptr<RunningCall> running);
+
+  // The legacy session a request belongs to; otherwise nullptr, and the exchange has its answer.
+  std::shared_ptr<Session> session_of(const Exchange& exchange, const View& view,
+                                      const rpc::RequestId& id);
+
+  Dispatcher& dispatcher_;
+  Sessions sessions_;
+};
+
+}  // namespace mahavishnu::mcp

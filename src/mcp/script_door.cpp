@@ -1,0 +1,89 @@
+#include "mcp/script_door.h"
+
+#include "mcp/error_map.h"
+#include "mcp/http_headers.h"
+#include "mcp/nearest.h"
+#include "rpc/codec.h"
+
+namespace mahavishnu::mcp {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+void refuse(rpc::HttpExchange& exchange, int status, const base::Error& error) {
+  exchange.respond(status, kJson, script_error(error), retry_headers(error));
+}
+
+base::Error invalid(std::string message) {
+  return base::Error{base::ErrorCode::InvalidArgument, std::move(message)};
+}
+
+// What is wrong with a body that is JSON, or "".
+std::string malformed(const rpc::Json& body) {
+  constexpr const char* kShape = R"(expected {"name": TOOL, "arguments": {…}})";
+  if (!body.is_object()) return kShape;
+  for (const auto& member : body.items()) {
+    if (member.key() == "name" || member.key() == "arguments") continue;
+    return "unknown key " + in_quotes(member.key()) +
+           did_you_mean(member.key(), {"name", "arguments"}) + "; " + kShape;
+  }
+  const auto name = body.find("name");
+  if (name == body.end()) return std::string("name is missing; ") + kShape;
+  if (!name->is_string()) return "name must be a string";
+  const auto arguments = body.find("arguments");
+  if (arguments != body.end() && !arguments->is_object()) return "arguments must be an object";
+  return "";
+}
+
+}  // namespace
+
+base::awaitable<void> ScriptDoor::handle(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
+  if (view.caller.empty()) view.caller = exchange->caller();
+  if (exchange->method() != "POST") {
+    exchange->respond(405, kJson, script_error(invalid("/tools/call takes POST")),
+                      {{"Allow", "POST"}});
+    co_return;
+  }
+  if (!is_json(exchange->header("Content-Type"))) {
+    refuse(*exchange, 415, invalid("Content-Type must be application/json"));
+    co_return;
+  }
+  auto call = read(*exchange, view);
+  if (!call) {
+    refuse(*exchange, http_status(call.error().code), call.error());
+    co_return;
+  }
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
+  exchange->on_gone([weak = std::weak_ptr<RunningCall>(running)] {
+    if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
+  });
+  if (exchange->gone()) running->stop(StopCause::ByCaller);
+  const std::string tool = call->entry->tool.name;
+  Outcome outcome = co_await dispatcher_.run(std::move(running), std::move(*call), view, nullptr);
+  if (auto* result = std::get_if<std::string>(&outcome)) {
+    exchange->respond(200, kJson, std::move(*result));
+  } else if (const auto* error = std::get_if<base::Error>(&outcome)) {
+    refuse(*exchange, http_status(error->code), *error);
+  } else if (std::holds_alternative<Stopped>(outcome)) {
+    const base::Error gone{base::ErrorCode::Cancelled, "the call was cancelled"};
+    refuse(*exchange, http_status(gone.code), gone);
+  } else {
+    const base::Error crashed{base::ErrorCode::Internal,
+                              "internal error in tool \"" + tool + "\"; the server's log has it"};
+    refuse(*exchange, http_status(crashed.code), crashed);
+  }
+}
+
+base::Result<PreparedCall> ScriptDoor::read(rpc::HttpExchange& exchange, const View& view) {
+  auto body = rpc::parse(exchange.take_body());
+  if (!body) return base::fail(body.error());
+  if (std::string wrong = malformed(*body); !wrong.empty()) {
+    return base::fail(base::ErrorCode::InvalidArgument, std::move(wrong));
+  }
+  const auto arguments = body->find("arguments");
+  return dispatcher_.prepare((*body)["name"].get_ref<const std::string&>(),
+                             arguments == body->end() ? rpc::Json::object() : std::move(*arguments),
+                             view);
+}
+
+}  // namespace mahavishnu::mcp

@@ -1,0 +1,27 @@
+// POST /tools/call for scripts: {"name","arguments"} in, the structured result or an error out.
+//
+// No JSON-RPC, no eras, no sessions: the same tools through the same dispatcher. When the peer
+// goes, its call is cancelled. One executor. Lifetime: longer than the exchanges.
+#pragma once
+
+#include <memory>
+
+#include "base/asio.h"
+#include "mcp/dispatcher.h"
+#include "rpc/http_exchange.h"
+
+namespace mahavishnu::mcp {
+
+class ScriptDoor {
+ public:
+  explicit ScriptDoor(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+
+  base::awaitable<void> handle(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+
+ private:
+  base::Result<PreparedCall> read(rpc::HttpExchange& exchange, const View& view);
+
+  Dispatcher& dispatcher_;
+};
+
+}  // namespace mahavishnu::mcp

@@ -1,0 +1,69 @@
+#include "mcp/server.h"
+
+#include <list>
+
+#include "mcp/connection_door.h"
+#include "mcp/dispatcher.h"
+#include "mcp/http_door.h"
+#include "mcp/script_door.h"
+
+namespace mahavishnu::mcp {
+
+struct Server::State {
+  State(asio::any_io_executor executor, const ServerOptions& options, Registry registry,
+        CallObserver observer)
+      : dispatcher(executor, options, std::move(registry), std::move(observer)),
+        http(dispatcher),
+        script(dispatcher),
+        idle(executor) {
+    idle.expires_at(asio::steady_timer::time_point::max());
+  }
+
+  Dispatcher dispatcher;
+  HttpDoor http;
+  ScriptDoor script;
+  std::list<ConnectionDoor*> connections;  // being served
+  asio::steady_timer idle;                 // cancelled when the last of them ends
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() = default;
+
+base::Result<std::unique_ptr<Server>> Server::create(asio::any_io_executor executor,
+                                                     ServerOptions options, std::vector<Tool> tools,
+                                                     CallObserver observer) {
+  auto registry = Registry::create(std::move(tools));
+  if (!registry) return base::fail(registry.error());
+  auto state =
+      std::make_unique<State>(executor, options, std::move(*registry), std::move(observer));
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+base::awaitable<void> Server::serve(rpc::Connection& connection, View view) {
+  ConnectionDoor door(state_->dispatcher, connection, std::move(view));
+  const auto place = state_->connections.insert(state_->connections.end(), &door);
+  co_await door.serve();
+  state_->connections.erase(place);
+  if (state_->connections.empty()) state_->idle.cancel();
+}
+
+base::awaitable<void> Server::handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
+  return state_->http.handle(std::move(exchange), std::move(view));
+}
+
+base::awaitable<void> Server::handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange,
+                                                View view) {
+  return state_->script.handle(std::move(exchange), std::move(view));
+}
+
+void Server::drain() { state_->dispatcher.drain(); }
+
+base::awaitable<void> Server::stop() {
+  drain();
+  state_->dispatcher.calls().stop_all(StopCause::Stopping);
+  co_await state_->dispatcher.calls().join();
+  for (ConnectionDoor* door : state_->connections) door->close_when_answered();
+  while (!state_->connections.empty()) co_await state_->idle.async_wait(base::as_result);
+}
+
+}  // namespace mahavishnu::mcp
