@@ -1,0 +1,144 @@
+// The queues of all pools: who is next, by band, then caller, then turn, past what a limit blocks.
+//
+// A pool's queue has five bands (priorities that rise by waiting). Within a band the caller with
+// the fewest running tasks in the pool is next, then the one served longest ago. A caller's tasks
+// lie in lanes: all tasks of a lane need the same limits (repository, workflow), so a limit that is
+// full takes a whole lane out of the way, in O(log n) however many tasks wait in it, and its end
+// brings the lane back. It knows no pool's slots: the core asks for the next task when a pool has
+// one free. One thread. Slots and positions are indexes, so nothing here is iterated in an unstable
+// order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "domain/flat_index.h"
+#include "domain/heap.h"
+#include "domain/ledger.h"
+#include "domain/live_task.h"
+
+namespace mahavishnu::domain {
+
+// The part of a pool's queue that belongs to the pool.
+struct PoolQueue {
+  PoolQueue();
+
+  std::array<Heap, kPriorities> bands;  // shares with a task that may start, by whose turn it is
+  // Every waiting task, by its own priority and in order of arrival. cursor[p][b] is the first of
+  // priority p that has not risen to band b yet: tasks of one priority rise in order of arrival.
+  std::array<std::uint32_t, kPriorities> oldest, newest;
+  std::array<std::array<std::uint32_t, kPriorities>, kPriorities> cursor;
+  MonoTime rise_at = MonoTime::max();  // no task rises before it
+  std::uint32_t size = 0;
+  std::uint64_t served = 0;
+
+  bool has_ready() const;
+};
+
+// A caller in a pool.
+struct Share {
+  Share();
+
+  std::uint32_t pool = kNone;
+  std::uint32_t caller = kNone;
+  std::uint32_t users = 0;  // live tasks of it
+  std::uint32_t running = 0;
+  std::uint64_t served = 0;                   // turn of its last start
+  std::array<Heap, kPriorities> ready;        // lanes, by their first task in the band
+  std::array<std::uint32_t, kPriorities> at;  // position in the pool's band
+  std::uint32_t open_lane = kNone;            // of tasks that need no limit
+};
+
+// The waiting tasks of a share that need the same limits.
+struct Lane {
+  Lane();
+
+  std::uint32_t share = kNone;
+  Claim claim;
+  std::uint32_t size = 0;
+  std::array<std::uint32_t, kPriorities> first, last;
+  std::array<std::uint32_t, kPriorities> at;  // position in the share's band
+  Limit parked = Limit::None;                 // Repo or Flow: it waits there
+  std::uint32_t parked_at = kNone;
+};
+
+class PoolQueues {
+ public:
+  PoolQueues(Tasks& tasks, Ledger& ledger, Millis aging);
+
+  // Pools are known by slot. A new pool's queue is empty; a removed pool's must be.
+  void add_pool(std::uint32_t pool);
+  void remove_pool(std::uint32_t pool);
+  const PoolQueue& queue(std::uint32_t pool) const { return queues_[pool]; }
+
+  // The share of `caller` in `pool`, counted once more for one live task.
+  std::uint32_t join(std::uint32_t pool, std::uint32_t caller);
+  void leave(std::uint32_t share);
+  const Share& share(std::uint32_t share) const { return shares_[share]; }
+  const Lane& lane(std::uint32_t lane) const { return lanes_[lane]; }
+
+  // The task's share, priority, claim and `since` are set. It waits from now on.
+  void push(std::uint32_t task, const Claim& claim);
+  // The task whose turn it is and that no limit blocks, or kNone. Parks the lanes it passes.
+  std::uint32_t next(std::uint32_t pool, MonoTime now);
+  void remove(std::uint32_t task);  // it waits no longer
+
+  void started(std::uint32_t share);
+  void ended(std::uint32_t share);
+
+  // Room came back under these limits: wake() is to look at what waits there.
+  void released(const Claim& claim);
+  // Brings one lane back that a limit with room held, and answers its pool; kNone: none is left.
+  std::uint32_t wake();
+
+  // How many tasks would be placed before this one if nothing else came and no limit blocked.
+  int ahead_of(std::uint32_t task) const;
+  // The first inconsistency found, or "". O(waiting); for tests.
+  std::string check() const;
+
+ private:
+  struct ShareOrder;
+  struct LaneOrder;
+  struct ParkedOrder;
+  struct Gate {
+    Limit limit;
+    std::uint32_t slot;
+  };
+
+  std::uint32_t lane_for(std::uint32_t share, const Claim& claim);
+  void drop_lane(std::uint32_t lane);
+  void append(Lane& lane, std::uint32_t task, std::uint8_t band);
+  void unlink(Lane& lane, std::uint32_t task);
+  void refresh(std::uint32_t lane, std::uint8_t band);
+  void refresh_parked(std::uint32_t lane);
+  void show(std::uint32_t lane, std::uint8_t band);
+  void hide(std::uint32_t lane, std::uint8_t band);
+  void rekey(std::uint32_t share);
+  Limit closed(std::uint32_t lane);
+  void park(std::uint32_t lane, Limit limit);
+  void unpark(std::uint32_t lane);
+  Heap& waiting(Gate gate);
+  Gate gate_of(const Lane& lane) const;
+  bool before(std::uint32_t lane, std::uint32_t other) const;
+  void arrive(PoolQueue& queue, std::uint32_t task);
+  void depart(PoolQueue& queue, std::uint32_t task);
+  void rise(PoolQueue& queue, MonoTime now);
+  void rise_to(std::uint32_t task, std::uint8_t band);
+  MonoTime rises_at(const LiveTask& task, int band) const;
+
+  Tasks& tasks_;
+  Ledger& ledger_;
+  Millis aging_;
+  std::uint64_t order_ = 0;
+  Slab<Share> shares_;
+  Slab<Lane> lanes_;
+  FlatIndex share_index_, lane_index_;
+  std::vector<PoolQueue> queues_;
+  std::vector<Heap> at_repo_, at_flow_;  // parked lanes, by whose turn it is
+  std::vector<Gate> released_;
+};
+
+}  // namespace mahavishnu::domain
