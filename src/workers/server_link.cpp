@@ -96,13 +96,13 @@ std::vector<Frame> ServerLink::receive() {
   char chunk[4096];
   bool over = false;
   while (socket_ && !over) {
+    // Before the first recv as well: the order may have brought the next frame along.
+    while (auto frame = in_.next()) frames.push_back(std::move(*frame));
     const ssize_t got = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    over = got <= 0;
+    over = got <= 0 || in_.broken();
     if (!over) in_.add({chunk, static_cast<std::size_t>(got)});
-    while (auto frame = in_.next()) frames.push_back(std::move(*frame));
-    over = over || in_.broken();
   }
   if (over) lost();
   return frames;

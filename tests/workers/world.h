@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "workers/attempt_file.h"
 #include "workers/process_tree.h"
+#include "workers/run_dir.h"
 #include "workers/shell_executor.h"
 
 namespace mahavishnu::workers::test {
@@ -154,6 +156,16 @@ inline AttemptOrder program(std::vector<std::string> argv, std::uint64_t counter
 
 inline std::string mark_of(const AttemptOrder& order) {
   return attempt_mark(order.task, order.attempt, order.fence);
+}
+
+// The process over a live attempt, as its file names it.
+inline pid_t shim_of(const Folder& folder, Fence fence) {
+  for (const auto& run_dir : {folder.path(), folder.path() / "run"}) {
+    const auto state = read_attempt(attempt_path(run_dir.string(), fence));
+    if (state) return state->header.shim;
+  }
+  FAIL("no such attempt");
+  return 0;
 }
 
 // Started, with nothing of a former life.
