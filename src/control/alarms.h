@@ -1,6 +1,7 @@
 // Many deadlines over the one alarm of the Timers port.
 //
-// One thread. A callback runs on the control thread, never from inside `at`. Deadlines are absolute.
+// One thread. A callback runs on the control thread, never from inside `at`. Deadlines are
+// absolute.
 #pragma once
 
 #include <cstdint>

@@ -7,14 +7,9 @@ constexpr base::Millis kMinute{60000};
 constexpr int kSlots = 16;  // fifteen whole minutes and the one that runs
 
 Quantiles quantiles(const base::Histogram& values) {
-  return {values.count(),
-          values.min_ms(),
-          values.mean_ms(),
-          values.quantile_ms(0.50),
-          values.quantile_ms(0.90),
-          values.quantile_ms(0.95),
-          values.quantile_ms(0.99),
-          values.max_ms()};
+  return {values.count(),           values.min_ms(),          values.mean_ms(),
+          values.quantile_ms(0.50), values.quantile_ms(0.90), values.quantile_ms(0.95),
+          values.quantile_ms(0.99), values.max_ms()};
 }
 
 }  // namespace
@@ -62,7 +57,8 @@ std::map<std::string, double> Clocks::per_second(base::MonoTime now, base::Milli
   std::map<std::string, double> all;
   for (const auto& [name, values] : operations_) {
     const std::uint64_t count = values.count(now, window);
-    if (count > 0) all.emplace(name, static_cast<double>(count) * 1000.0 / static_cast<double>(window.count()));
+    if (count > 0)
+      all.emplace(name, static_cast<double>(count) * 1000.0 / static_cast<double>(window.count()));
   }
   return all;
 }
@@ -75,9 +71,7 @@ Clocks::PoolTimes Clocks::pool(base::PoolId pool, base::MonoTime now) const {
     return static_cast<double>(times.run_time.count(now, kMinute * minutes)) / minutes;
   };
   return {quantiles(times.queue_wait.over(now, kMinute * 15)),
-          quantiles(times.run_time.over(now, kMinute * 15)),
-          per_minute(1),
-          per_minute(5),
+          quantiles(times.run_time.over(now, kMinute * 15)), per_minute(1), per_minute(5),
           per_minute(15)};
 }
 

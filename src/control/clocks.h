@@ -32,7 +32,7 @@ class Clocks {
   const std::map<std::string, std::uint64_t, std::less<>>& counters() const { return counters_; }
 
   struct PoolTimes {
-    Quantiles queue_wait, run_time;              // last 15 minutes
+    Quantiles queue_wait, run_time;  // last 15 minutes
     double per_minute_1 = 0, per_minute_5 = 0, per_minute_15 = 0;
   };
   PoolTimes pool(base::PoolId pool, base::MonoTime now) const;

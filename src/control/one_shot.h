@@ -1,5 +1,5 @@
-// A value that one coroutine waits for and one callback brings: the bridge from the ports' callbacks
-// to coroutines.
+// A value that one coroutine waits for and one callback brings: the bridge from the ports'
+// callbacks to coroutines.
 //
 // One thread. Held by shared_ptr from both sides, so that either may go first. A wait that is
 // cancelled answers Cancelled; a value that comes afterwards is dropped.

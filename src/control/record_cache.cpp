@@ -15,15 +15,16 @@ std::size_t text_bytes(const domain::StringMap& map) {
 }
 
 std::size_t text_bytes(const domain::Work& work) {
-  std::size_t sum = work.command.size() + work.cwd.size() + work.stdin_text.size() + work.verify.size() +
-                    text_bytes(work.env);
+  std::size_t sum = work.command.size() + work.cwd.size() + work.stdin_text.size() +
+                    work.verify.size() + text_bytes(work.env);
   for (const auto& word : work.argv) sum += word.size() + 32;
   return sum;
 }
 
 std::size_t weight(const TaskRecord& task) {
   std::size_t sum = sizeof(TaskRecord) + 128 + task.attempts.size() * sizeof(domain::AttemptRecord);
-  if (task.spec) sum += sizeof(domain::TaskSpec) + text_bytes(task.spec->work) + text_bytes(task.spec->labels);
+  if (task.spec)
+    sum += sizeof(domain::TaskSpec) + text_bytes(task.spec->work) + text_bytes(task.spec->labels);
   if (task.result) sum += task.result->text.size() + task.result->streams.size();
   return sum;
 }
@@ -32,7 +33,8 @@ std::size_t weight(const WorkflowRecord& workflow) {
   std::size_t sum = sizeof(WorkflowRecord) + 128;
   if (!workflow.spec) return sum;
   sum += sizeof(domain::WorkflowSpec) + text_bytes(workflow.spec->labels);
-  for (const auto& step : workflow.spec->steps) sum += sizeof(domain::StepSpec) + text_bytes(step.work);
+  for (const auto& step : workflow.spec->steps)
+    sum += sizeof(domain::StepSpec) + text_bytes(step.work);
   for (const auto& repo : workflow.spec->repos) sum += repo.name.size() + repo.path.size() + 64;
   return sum;
 }
@@ -58,7 +60,8 @@ TaskPtr RecordCache::task(domain::TaskId id) {
 
 WorkflowPtr RecordCache::workflow(domain::WorkflowId id) {
   const Entry* entry = touch(id.value);
-  const WorkflowPtr* workflow = entry != nullptr ? std::get_if<WorkflowPtr>(&entry->record) : nullptr;
+  const WorkflowPtr* workflow =
+      entry != nullptr ? std::get_if<WorkflowPtr>(&entry->record) : nullptr;
   return workflow != nullptr ? *workflow : nullptr;
 }
 
@@ -74,7 +77,8 @@ void RecordCache::put(WorkflowPtr workflow) {
   store(id, std::move(workflow), bytes);
 }
 
-void RecordCache::store(base::Ulid id, std::variant<TaskPtr, WorkflowPtr> record, std::size_t bytes) {
+void RecordCache::store(base::Ulid id, std::variant<TaskPtr, WorkflowPtr> record,
+                        std::size_t bytes) {
   auto [found, fresh] = entries_.try_emplace(id);
   Entry& entry = found->second;
   if (fresh) {

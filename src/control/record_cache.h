@@ -1,9 +1,9 @@
 // The newest committed records, kept ready for reads and for starting attempts.
 //
 // It holds only what is on disk: `apply` is called with a commit's records once the commit is
-// durable. Least recently used ones leave when there are too many or they take too many bytes. A read
-// from the archive that overlapped a change of the same record is noticed (`stale_read`), so an older
-// state never replaces a newer one. One thread.
+// durable. Least recently used ones leave when there are too many or they take too many bytes. A
+// read from the archive that overlapped a change of the same record is noticed (`stale_read`), so
+// an older state never replaces a newer one. One thread.
 #pragma once
 
 #include <cstdint>

@@ -64,7 +64,9 @@ awaitable<void> Service::drain(base::Millis grace) {
 
 void Service::stop() { state_->shell.stop(); }
 
-std::shared_ptr<const domain::RepositoryIndex> Service::repositories() const { return state_->repositories; }
+std::shared_ptr<const domain::RepositoryIndex> Service::repositories() const {
+  return state_->repositories;
+}
 
 void Service::set_repositories(std::shared_ptr<const domain::RepositoryIndex> index) {
   state_->repositories = std::move(index);
@@ -87,12 +89,14 @@ awaitable<Result<WorkflowPtr>> Service::State::read_workflow(domain::WorkflowId 
   auto ask = [this, id](auto callback) { shell.records().workflow(id, std::move(callback)); };
   auto read = co_await answer_of<WorkflowPtr>(executor, std::move(ask));
   if (!read && read.error().code == ErrorCode::NotFound) {
-    co_return fail(ErrorCode::NotFound, "no workflow " + id.str() + "; workflow_list shows the known ones");
+    co_return fail(ErrorCode::NotFound,
+                   "no workflow " + id.str() + "; workflow_list shows the known ones");
   }
   co_return read;
 }
 
-awaitable<Status> Service::State::wait_ended(std::vector<domain::TaskId> ids, base::MonoTime until) {
+awaitable<Status> Service::State::wait_ended(std::vector<domain::TaskId> ids,
+                                             base::MonoTime until) {
   // One at a time: all of them have to end, so the order of looking does not matter.
   while (!ids.empty()) {
     if (auto room = shell.watchers().room(); !room) co_return room;

@@ -36,10 +36,15 @@ domain::OutputChunk cut(std::string text, const OutputQuery& query, std::uint64_
   const std::size_t size = text.size();
   std::size_t from = query.offset < 0 ? (size > query.max_bytes ? size - query.max_bytes : 0)
                                       : std::min(size, static_cast<std::size_t>(query.offset));
-  // Never in the middle of a character, so that the text stays valid UTF-8.
-  while (from > 0 && from < size && (static_cast<unsigned char>(text[from]) & 0xC0U) == 0x80U) --from;
+  // Never in the middle of a character, so that the text stays valid UTF-8: a tail starts after it,
+  // a page before it.
+  const auto inside = [&](std::size_t at) {
+    return at < size && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  while (query.offset < 0 ? inside(from) : from > 0 && inside(from))
+    query.offset < 0 ? ++from : --from;
   std::size_t to = std::min(size, from + query.max_bytes);
-  while (to > from + 4 && to < size && (static_cast<unsigned char>(text[to]) & 0xC0U) == 0x80U) --to;
+  while (to > from + 4 && inside(to)) --to;
   chunk.text = text.substr(from, to - from);
   chunk.next_offset = to;
   chunk.eof = to == size;
@@ -49,7 +54,8 @@ domain::OutputChunk cut(std::string text, const OutputQuery& query, std::uint64_
 
 }  // namespace
 
-awaitable<Result<domain::OutputChunk>> Service::State::output_now(domain::TaskId id, OutputQuery query) {
+awaitable<Result<domain::OutputChunk>> Service::State::output_now(domain::TaskId id,
+                                                                  OutputQuery query) {
   domain::Fence fence;
   const Shell::Live* live = shell.live_of(id, &fence);
   if (live != nullptr && !live->ended) {
@@ -74,9 +80,11 @@ awaitable<Result<domain::OutputChunk>> Service::State::output_now(domain::TaskId
     co_return chunk;
   }
   const auto port = executors_by_type.find((*task)->spec->worker_type);
-  if (port == executors_by_type.end()) co_return fail(ErrorCode::Unavailable, "no executor can read the output of " + id.str());
+  if (port == executors_by_type.end())
+    co_return fail(ErrorCode::Unavailable, "no executor can read the output of " + id.str());
   auto ask = [&port, &result, &query](auto callback) {
-    port->second->read_spool(result.spool, query.stream, query.offset, query.max_bytes, std::move(callback));
+    port->second->read_spool(result.spool, query.stream, query.offset, query.max_bytes,
+                             std::move(callback));
   };
   co_return co_await answer_of<domain::OutputChunk>(executor, std::move(ask));
 }

@@ -26,7 +26,8 @@ awaitable<Result<domain::PoolAnswer>> Service::spawn_pool(domain::PoolSpec spec)
   co_return answer;
 }
 
-awaitable<Status> Service::scale_pool(std::string pool, std::optional<int> target, std::optional<bool> paused) {
+awaitable<Status> Service::scale_pool(std::string pool, std::optional<int> target,
+                                      std::optional<bool> paused) {
   State& state = *state_;
   auto id = state.shell.core().find_pool(pool);
   if (!id) co_return fail(id.error());
@@ -39,7 +40,8 @@ awaitable<Status> Service::scale_pool(std::string pool, std::optional<int> targe
   co_return Status{};
 }
 
-awaitable<Result<Service::CloseOutcome>> Service::close_pool(std::string pool, bool now, base::Millis wait) {
+awaitable<Result<Service::CloseOutcome>> Service::close_pool(std::string pool, bool now,
+                                                             base::Millis wait) {
   State& state = *state_;
   const auto until = state.deadline(wait);
   auto id = state.shell.core().find_pool(pool);

@@ -32,7 +32,8 @@ struct Service::State {
     auto reply = co_await OneShot<Result<ReplyBody>>::wait(waiting);
     if (!reply) co_return domain::fail(reply.error());
     if (auto* body = std::get_if<Body>(&*reply)) co_return std::move(*body);
-    co_return domain::fail(domain::ErrorCode::Internal, "the core answered with another kind of reply");
+    co_return domain::fail(domain::ErrorCode::Internal,
+                           "the core answered with another kind of reply");
   }
 
   // Resolves names, checks where the work may run and gives it an id.

@@ -33,7 +33,9 @@ Status resolve_cwd(domain::TaskSpec& spec, const domain::RepositoryIndex& reposi
   std::filesystem::path cwd = spec.work.cwd;
   if (cwd.is_relative()) {
     if (spec.repo_path.empty()) {
-      return fail(ErrorCode::InvalidArgument, "cwd \"" + spec.work.cwd + "\" is relative; name a repo, or give an absolute path");
+      return fail(
+          ErrorCode::InvalidArgument,
+          "cwd \"" + spec.work.cwd + "\" is relative; name a repo, or give an absolute path");
     }
     cwd = std::filesystem::path(spec.repo_path) / cwd;
   }
@@ -44,10 +46,11 @@ Status resolve_cwd(domain::TaskSpec& spec, const domain::RepositoryIndex& reposi
     for (const auto& repo : repositories.all()) inside = inside || is_below(cwd, normal(repo.path));
   }
   if (!inside) {
-    return fail(ErrorCode::Denied, "cwd \"" + spec.work.cwd + "\" is outside " +
-                                       (spec.repo_path.empty() ? std::string("the configured repositories")
-                                                               : "repository \"" + spec.repo + "\"") +
-                                       " and allowed_paths; work runs only there");
+    return fail(ErrorCode::Denied,
+                "cwd \"" + spec.work.cwd + "\" is outside " +
+                    (spec.repo_path.empty() ? std::string("the configured repositories")
+                                            : "repository \"" + spec.repo + "\"") +
+                    " and allowed_paths; work runs only there");
   }
   spec.work.cwd = cwd.string();
   return {};
@@ -116,9 +119,12 @@ awaitable<Status> Service::State::settle_dependencies(domain::NewTask& task) {
 }
 
 // The task an idempotency key named in the past; a null id when none did.
-awaitable<Result<domain::Archive::Keyed>> Service::State::find_key(std::string caller, std::string key) {
+awaitable<Result<domain::Archive::Keyed>> Service::State::find_key(std::string caller,
+                                                                   std::string key) {
   if (key.empty()) co_return domain::Archive::Keyed{};
-  auto ask = [this, &caller, &key](auto callback) { archive.by_key(caller, key, std::move(callback)); };
+  auto ask = [this, &caller, &key](auto callback) {
+    archive.by_key(caller, key, std::move(callback));
+  };
   co_return co_await answer_of<domain::Archive::Keyed>(executor, std::move(ask));
 }
 
@@ -130,9 +136,11 @@ awaitable<Result<Submitted>> Service::submit(SubmitArgs args) {
   co_return std::move(outcome->front());
 }
 
-awaitable<Result<Service::BatchOutcome>> Service::submit_batch(std::vector<Result<SubmitArgs>> items) {
+awaitable<Result<Service::BatchOutcome>> Service::submit_batch(
+    std::vector<Result<SubmitArgs>> items) {
   if (items.empty() || items.size() > kMostTasksABatch) {
-    co_return fail(ErrorCode::InvalidArgument, "a batch holds 1 to 1,000 tasks, not " + std::to_string(items.size()));
+    co_return fail(ErrorCode::InvalidArgument,
+                   "a batch holds 1 to 1,000 tasks, not " + std::to_string(items.size()));
   }
   BatchOutcome outcome;
   outcome.batch = domain::BatchId{state_->new_id()};
@@ -143,8 +151,8 @@ awaitable<Result<Service::BatchOutcome>> Service::submit_batch(std::vector<Resul
 }
 
 // One event, one commit for all items. An item that is refused here keeps its place in the answer.
-awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(std::vector<Result<SubmitArgs>> items,
-                                                                      domain::BatchId batch) {
+awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(
+    std::vector<Result<SubmitArgs>> items, domain::BatchId batch) {
   State& state = *state_;
   std::vector<Result<Submitted>> outcome(items.size());
   domain::SubmitTasks event;
@@ -166,8 +174,9 @@ awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(std::vecto
       continue;
     }
     if (keyed->workflow) {
-      outcome[i] = fail(ErrorCode::Conflict, "idempotency_key \"" + task->spec->idempotency_key +
-                                                 "\" already named workflow " + keyed->workflow.str());
+      outcome[i] =
+          fail(ErrorCode::Conflict, "idempotency_key \"" + task->spec->idempotency_key +
+                                        "\" already named workflow " + keyed->workflow.str());
       continue;
     }
     if (keyed->task) {
@@ -220,9 +229,13 @@ awaitable<Result<TaskPtr>> Service::task(TaskId id, Wait wait) {
   }
 }
 
-awaitable<Result<domain::Listing<domain::TaskRecord>>> Service::tasks(domain::TaskFilter filter, domain::Page page) {
-  auto ask = [this, &filter, &page](auto callback) { state_->archive.tasks(filter, page, std::move(callback)); };
-  co_return co_await answer_of<domain::Listing<domain::TaskRecord>>(state_->executor, std::move(ask));
+awaitable<Result<domain::Listing<domain::TaskRecord>>> Service::tasks(domain::TaskFilter filter,
+                                                                      domain::Page page) {
+  auto ask = [this, &filter, &page](auto callback) {
+    state_->archive.tasks(filter, page, std::move(callback));
+  };
+  co_return co_await answer_of<domain::Listing<domain::TaskRecord>>(state_->executor,
+                                                                    std::move(ask));
 }
 
 awaitable<Result<std::vector<TaskId>>> Service::State::unended_of(domain::BatchId batch) {
@@ -230,7 +243,9 @@ awaitable<Result<std::vector<TaskId>>> Service::State::unended_of(domain::BatchI
   filter.batch = batch;
   domain::Page page;
   page.limit = kMostTasksABatch;
-  auto ask = [this, &filter, &page](auto callback) { archive.tasks(filter, page, std::move(callback)); };
+  auto ask = [this, &filter, &page](auto callback) {
+    archive.tasks(filter, page, std::move(callback));
+  };
   auto listing = co_await answer_of<domain::Listing<domain::TaskRecord>>(executor, std::move(ask));
   if (!listing) co_return fail(listing.error());
   if (listing->items.empty()) co_return fail(ErrorCode::NotFound, "no batch " + batch.str());
@@ -277,7 +292,8 @@ awaitable<Result<CancelOutcome>> Service::cancel(CancelArgs args, base::Millis w
   co_return co_await state.cancelled(std::move(*answer), wait, until);
 }
 
-awaitable<Result<CancelOutcome>> Service::State::cancelled(domain::CancelAnswer answer, base::Millis wait,
+awaitable<Result<CancelOutcome>> Service::State::cancelled(domain::CancelAnswer answer,
+                                                           base::Millis wait,
                                                            base::MonoTime until) {
   if (wait.count() > 0) {
     auto waited = co_await wait_ended(answer.cancelled, until);

@@ -14,10 +14,12 @@ namespace {
 Status check_steps(const domain::WorkflowSpec& spec) {
   for (const auto& step : spec.steps) {
     if (step.work.command.empty() == step.work.argv.empty()) {
-      return fail(ErrorCode::InvalidArgument, "step \"" + step.id + "\": give exactly one of command and argv");
+      return fail(ErrorCode::InvalidArgument,
+                  "step \"" + step.id + "\": give exactly one of command and argv");
     }
     if (!step.work.cwd.empty() && step.work.cwd.front() == '/') {
-      return fail(ErrorCode::InvalidArgument, "step \"" + step.id + "\": cwd must be relative to the repository");
+      return fail(ErrorCode::InvalidArgument,
+                  "step \"" + step.id + "\": cwd must be relative to the repository");
     }
   }
   return {};
@@ -37,7 +39,8 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
     const auto named = args.step_pools.find(step.id);
     if (named == args.step_pools.end()) continue;
     auto pool = state.shell.core().find_pool(named->second);
-    if (!pool) co_return fail(pool.error().code, "step \"" + step.id + "\": " + pool.error().message);
+    if (!pool)
+      co_return fail(pool.error().code, "step \"" + step.id + "\": " + pool.error().message);
     step.pool = *pool;
   }
   auto cells = domain::Core::cells_of(spec);
@@ -47,8 +50,8 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
   if (!keyed) co_return fail(keyed.error());
   if (keyed->workflow) co_return WorkflowStarted{keyed->workflow, true};
   if (keyed->task) {
-    co_return fail(ErrorCode::Conflict,
-                   "idempotency_key \"" + spec.idempotency_key + "\" already named task " + keyed->task.str());
+    co_return fail(ErrorCode::Conflict, "idempotency_key \"" + spec.idempotency_key +
+                                            "\" already named task " + keyed->task.str());
   }
 
   domain::SubmitWorkflow event;
@@ -80,15 +83,17 @@ awaitable<Result<WorkflowPtr>> Service::workflow(domain::WorkflowId id, Wait wai
   }
 }
 
-awaitable<Result<domain::Listing<domain::WorkflowRecord>>> Service::workflows(domain::WorkflowFilter filter,
-                                                                              domain::Page page) {
+awaitable<Result<domain::Listing<domain::WorkflowRecord>>> Service::workflows(
+    domain::WorkflowFilter filter, domain::Page page) {
   auto ask = [this, &filter, &page](auto callback) {
     state_->archive.workflows(filter, page, std::move(callback));
   };
-  co_return co_await answer_of<domain::Listing<domain::WorkflowRecord>>(state_->executor, std::move(ask));
+  co_return co_await answer_of<domain::Listing<domain::WorkflowRecord>>(state_->executor,
+                                                                        std::move(ask));
 }
 
-awaitable<Result<CancelOutcome>> Service::cancel_workflow(domain::WorkflowId id, base::Millis wait) {
+awaitable<Result<CancelOutcome>> Service::cancel_workflow(domain::WorkflowId id,
+                                                          base::Millis wait) {
   State& state = *state_;
   const auto until = state.deadline(wait);
   auto known = co_await state.read_workflow(id);

@@ -1,7 +1,7 @@
-// Strategy. The naive shell would write, wait for the disk, answer, and only then take the next call:
-// one fsync a call. Here every step's records go to the journal at once, many commits share one
-// fsync, and what depends on a commit (its replies, the reads and waits that would show it, the work
-// it admits) is held back in order until the journal says that it is on disk.
+// Strategy. The naive shell would write, wait for the disk, answer, and only then take the next
+// call: one fsync a call. Here every step's records go to the journal at once, many commits share
+// one fsync, and what depends on a commit (its replies, the reads and waits that would show it, the
+// work it admits) is held back in order until the journal says that it is on disk.
 #include "control/shell.h"
 
 #include <algorithm>
@@ -220,7 +220,8 @@ void Shell::payload_read(domain::StartAttempt effect, domain::Result<TaskPtr> re
   port->second->start(order_of(effect, task));
 }
 
-domain::AttemptOrder Shell::order_of(const domain::StartAttempt& effect, const domain::TaskRecord& task) const {
+domain::AttemptOrder Shell::order_of(const domain::StartAttempt& effect,
+                                     const domain::TaskRecord& task) const {
   const domain::TaskSpec& spec = *task.spec;
   const auto pool = core_.pool(effect.pool);
   domain::AttemptOrder order;
@@ -336,7 +337,8 @@ base::awaitable<domain::Result<std::vector<domain::Restored::Found>>> Shell::rec
   for (auto& [type, port] : executors_) {
     domain::Executor* executor = port;
     auto ask = [executor](auto callback) { executor->recover(std::move(callback)); };
-    auto found = co_await answer_of<std::vector<domain::Restored::Found>>(executor_, std::move(ask));
+    auto found =
+        co_await answer_of<std::vector<domain::Restored::Found>>(executor_, std::move(ask));
     if (!found) co_return domain::fail(found.error());
     for (const auto& one : *found) {
       Live live;

@@ -59,9 +59,9 @@ class Shell {
     domain::Executor* executor = nullptr;  // null while the payload is read
     std::uint32_t attempt = 0;
     base::MonoTime begun{};
-    std::optional<domain::Reason> stop;    // asked for before the executor had it
+    std::optional<domain::Reason> stop;  // asked for before the executor had it
     bool started = false;
-    bool ended = false;                    // kept until the end is on disk
+    bool ended = false;  // kept until the end is on disk
   };
   const Live* live_of(domain::TaskId task, domain::Fence* fence) const;
   // Stops what runs, so that it ends as lost: for a shutdown whose grace is over.
@@ -108,7 +108,8 @@ class Shell {
   void show(const Commit& commit);
 
   void payload_read(domain::StartAttempt effect, domain::Result<TaskPtr> read);
-  domain::AttemptOrder order_of(const domain::StartAttempt& effect, const domain::TaskRecord& task) const;
+  domain::AttemptOrder order_of(const domain::StartAttempt& effect,
+                                const domain::TaskRecord& task) const;
   void never_started(domain::Fence fence, domain::Reason reason, std::string message);
   void attempt_started(domain::Fence fence);
   void attempt_ended(domain::AttemptEnded end);
@@ -127,7 +128,7 @@ class Shell {
   std::deque<domain::Event> events_;
   bool stepping_ = false;
   bool stopped_ = false;
-  bool stuck_ = false;  // a commit that may not be lost could not be written
+  bool stuck_ = false;          // a commit that may not be lost could not be written
   std::deque<Commit> commits_;  // consecutive numbers
   domain::CommitNo on_disk_ = 0;
   domain::Ticket next_ticket_ = 1;

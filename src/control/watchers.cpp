@@ -43,9 +43,10 @@ base::awaitable<base::Result<bool>> Watch::changed(base::MonoTime until) {
 
 base::Status Watchers::room() const {
   if (waiting_ < most_) return {};
-  return base::fail(base::ErrorCode::Exhausted,
-                    std::to_string(waiting_) + " calls wait already; call again without wait_ms, or in 1 s",
-                    1000);
+  return base::fail(
+      base::ErrorCode::Exhausted,
+      std::to_string(waiting_) + " calls wait already; call again without wait_ms, or in 1 s",
+      1000);
 }
 
 void Watchers::notify(base::Ulid id, Topic topic) {

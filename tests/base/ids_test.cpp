@@ -31,7 +31,8 @@ TEST_SUITE("ids") {
   }
 
   TEST_CASE("lower case is accepted") {
-    CHECK(parse_ulid("01hf7yat00abcdefghjkmnpqrs").value() == parse_ulid("01HF7YAT00ABCDEFGHJKMNPQRS").value());
+    CHECK(parse_ulid("01hf7yat00abcdefghjkmnpqrs").value() ==
+          parse_ulid("01HF7YAT00ABCDEFGHJKMNPQRS").value());
   }
 
   TEST_CASE("ids of one source grow, even within a millisecond and when the clock steps back") {

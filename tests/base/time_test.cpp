@@ -17,12 +17,14 @@ TEST_SUITE("time") {
   TEST_CASE("offsets and fractions of any length are understood") {
     CHECK(parse_rfc3339("2023-11-14T23:13:20+01:00").value() == WallTime{Millis{1700000000000}});
     CHECK(parse_rfc3339("2023-11-14T17:43:20.5-04:30").value() == WallTime{Millis{1700000000500}});
-    CHECK(parse_rfc3339("2023-11-14T22:13:20.123456789Z").value() == WallTime{Millis{1700000000123}});
+    CHECK(parse_rfc3339("2023-11-14T22:13:20.123456789Z").value() ==
+          WallTime{Millis{1700000000123}});
   }
 
   TEST_CASE("what is no time is refused") {
-    for (const char* text : {"", "yesterday", "2023-11-14", "2023-02-30T00:00:00Z", "2023-11-14T25:00:00Z",
-                             "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx"}) {
+    for (const char* text :
+         {"", "yesterday", "2023-11-14", "2023-02-30T00:00:00Z", "2023-11-14T25:00:00Z",
+          "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx"}) {
       CAPTURE(text);
       CHECK(!parse_rfc3339(text));
     }

@@ -22,7 +22,8 @@ class HandExecutor final : public domain::Executor {
   bool end_on_start = false;  // every attempt succeeds at once
 
   void subscribe(Events events) override { events_ = std::move(events); }
-  void recover(std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> answer) override {
+  void recover(
+      std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> answer) override {
     answer(found);
   }
   void start(domain::AttemptOrder order) override {
@@ -55,7 +56,8 @@ class HandExecutor final : public domain::Executor {
     attempts_[fence].output += text;
     events_.output(fence, attempts_[fence].output.size());
   }
-  void end(domain::Fence fence, domain::Reason reason, std::optional<int> exit_code, std::string text = {}) {
+  void end(domain::Fence fence, domain::Reason reason, std::optional<int> exit_code,
+           std::string text = {}) {
     domain::AttemptEnded ended;
     ended.fence = fence;
     ended.reason = reason;

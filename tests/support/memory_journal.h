@@ -21,10 +21,11 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
   explicit MemoryJournal(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
   // Knobs.
-  bool hold = false;                          // keep commits pending until release()
-  std::optional<domain::Error> fail_with;     // every commit fails with this
+  bool hold = false;                       // keep commits pending until release()
+  std::optional<domain::Error> fail_with;  // every commit fails with this
 
-  void append(domain::CommitNo commit, std::shared_ptr<const std::vector<domain::Record>> records) override {
+  void append(domain::CommitNo commit,
+              std::shared_ptr<const std::vector<domain::Record>> records) override {
     pending_.push_back({commit, std::move(records)});
     if (!hold) release();
   }
@@ -46,15 +47,18 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
 
   void task(domain::TaskId id, Answer<domain::TaskRecord> answer) override {
     const auto found = tasks_.find(id);
-    if (found == tasks_.end()) return post(answer, domain::Result<domain::TaskRecord>(missing("task")));
+    if (found == tasks_.end())
+      return post(answer, domain::Result<domain::TaskRecord>(missing("task")));
     post(answer, domain::Result<domain::TaskRecord>(found->second));
   }
   void workflow(domain::WorkflowId id, Answer<domain::WorkflowRecord> answer) override {
     const auto found = workflows_.find(id);
-    if (found == workflows_.end()) return post(answer, domain::Result<domain::WorkflowRecord>(missing("workflow")));
+    if (found == workflows_.end())
+      return post(answer, domain::Result<domain::WorkflowRecord>(missing("workflow")));
     post(answer, domain::Result<domain::WorkflowRecord>(found->second));
   }
-  void tasks(domain::TaskFilter filter, domain::Page page, Answer<domain::Listing<domain::TaskRecord>> answer) override {
+  void tasks(domain::TaskFilter filter, domain::Page page,
+             Answer<domain::Listing<domain::TaskRecord>> answer) override {
     domain::Listing<domain::TaskRecord> listing;
     const std::size_t skip = page.cursor.empty() ? 0 : std::stoul(page.cursor);
     std::size_t seen = 0;
@@ -97,10 +101,18 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
     }
     for (const auto& [id, task] : tasks_) {
       const auto workflow = workflows_.find(task.workflow);
-      const bool of_live = workflow != workflows_.end() && !domain::is_terminal(workflow->second.status.state);
+      const bool of_live =
+          workflow != workflows_.end() && !domain::is_terminal(workflow->second.status.state);
       if (!domain::is_terminal(task.status.state) || of_live) snapshot.tasks.push_back(task);
     }
     return snapshot;
+  }
+  // Starts with what a former life had written.
+  void take_over(const MemoryJournal& former) {
+    pools_ = former.pools_;
+    tasks_ = former.tasks_;
+    workflows_ = former.workflows_;
+    keys_ = former.keys_;
   }
   const std::map<domain::TaskId, domain::TaskRecord>& all_tasks() const { return tasks_; }
 
@@ -116,12 +128,13 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
 
   template <class T>
   void post(Answer<T> answer, domain::Result<T> result) {
-    asio::post(executor_, [answer = std::move(answer), result = std::move(result)] { answer(result); });
+    asio::post(executor_,
+               [answer = std::move(answer), result = std::move(result)] { answer(result); });
   }
 
   static bool meets(const domain::TaskRecord& task, const domain::TaskFilter& filter) {
-    if (!filter.states.empty() &&
-        std::find(filter.states.begin(), filter.states.end(), task.status.state) == filter.states.end()) {
+    if (!filter.states.empty() && std::find(filter.states.begin(), filter.states.end(),
+                                            task.status.state) == filter.states.end()) {
       return false;
     }
     if (filter.workflow && task.workflow != filter.workflow) return false;
@@ -140,7 +153,8 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
   void put(const domain::TaskAdmitted& record) {
     tasks_[record.task.id] = record.task;
     const auto& spec = *record.task.spec;
-    if (!spec.idempotency_key.empty()) keys_[{spec.caller, spec.idempotency_key}].task = record.task.id;
+    if (!spec.idempotency_key.empty())
+      keys_[{spec.caller, spec.idempotency_key}].task = record.task.id;
   }
   void put(const domain::TaskChanged& record) {
     auto& task = tasks_.at(record.task);
@@ -160,7 +174,8 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
   void put(const domain::WorkflowAdmitted& record) {
     workflows_[record.workflow.id] = record.workflow;
     const auto& spec = *record.workflow.spec;
-    if (!spec.idempotency_key.empty()) keys_[{spec.caller, spec.idempotency_key}].workflow = record.workflow.id;
+    if (!spec.idempotency_key.empty())
+      keys_[{spec.caller, spec.idempotency_key}].workflow = record.workflow.id;
   }
   void put(const domain::WorkflowChanged& record) {
     auto& workflow = workflows_.at(record.workflow);

@@ -20,14 +20,17 @@ namespace mahavishnu::support {
 class World {
  public:
   explicit World(control::ServiceOptions options = {}, domain::Snapshot snapshot = first_life(),
-                 std::vector<domain::Restored::Found> found = {})
+                 std::vector<domain::Restored::Found> found = {},
+                 const MemoryJournal* former = nullptr)
       : journal(io.get_executor()) {
+    if (former != nullptr) journal.take_over(*former);
     executor.found = std::move(found);
     service.emplace(io.get_executor(), std::move(options), timers, journal, journal,
                     std::map<std::string, domain::Executor*>{{"shell", &executor}});
-    auto index = domain::RepositoryIndex::build({{"api", "/repos/api", {"a"}, {"node"}, "service", "The API"},
-                                                 {"web", "/repos/web", {}, {"node"}, "ui", ""},
-                                                 {"ops", "/repos/ops", {}, {"shell"}, "tool", ""}});
+    auto index = domain::RepositoryIndex::build(
+        {{"api", "/repos/api", {"a"}, {"node"}, "service", "The API"},
+         {"web", "/repos/web", {}, {"node"}, "ui", ""},
+         {"ops", "/repos/ops", {}, {"shell"}, "tool", ""}});
     service->set_repositories(*index);
     auto started = run(service->start(std::move(snapshot), 4));
     if (!started) throw std::runtime_error(started.error().message);
