@@ -1,0 +1,38 @@
+// What the HTTP door is told: its limits, who may come in, and from where.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+
+namespace mahavishnu::net {
+
+struct HttpLimits {
+  std::size_t max_header_bytes = 16384;
+  std::size_t max_body_bytes = 4u << 20;
+  std::size_t max_connections = 10000;  // one more is answered 503 and closed
+  base::Millis header_time{10000};      // from the first byte of a head to its last
+  base::Millis body_time{30000};        // for a whole body
+  base::Millis idle_time{300000};       // without a request
+  base::Millis write_time{30000};       // without the peer taking a byte of what waits for it
+  std::size_t max_requests_per_connection = 0;  // 0: no limit
+  base::Millis sweep{500};                      // how exact the times above are
+  base::Millis stream_keep_alive{15000};        // a comment on an event stream that is silent
+};
+
+struct HttpOptions {
+  HttpLimits limits;
+  // Who a bearer token names; nullopt: refused (401, WWW-Authenticate: Bearer). Compares in
+  // constant time itself. Null function: no authentication ("local").
+  std::function<std::optional<std::string>(std::string_view token)> authenticate;
+  std::vector<std::string> open_paths;       // no token needed: /livez, /readyz
+  std::vector<std::string> allowed_hosts;    // beyond loopback names and the bound address
+  std::vector<std::string> allowed_origins;  // beyond same-host origins: "https://app.example"
+};
+
+}  // namespace mahavishnu::net
