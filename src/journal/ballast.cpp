@@ -11,7 +11,12 @@ namespace mahavishnu::journal {
 
 Ballast::Ballast(std::filesystem::path path, std::uint64_t bytes)
     : path_(std::move(path)), bytes_(bytes) {
-  held_ = allocate();
+  struct stat file {};
+  const bool whole = ::stat(path_.c_str(), &file) == 0 &&
+                     static_cast<std::uint64_t>(file.st_size) == bytes_ &&
+                     static_cast<std::uint64_t>(file.st_blocks) * 512 >= bytes_;
+  held_ = whole || bytes_ == 0;
+  if (!held_) restore();
 }
 
 void Ballast::release() {
@@ -31,13 +36,8 @@ bool Ballast::allocate() {
   const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   ::fchmod(fd, 0600);
-  struct stat file {};
-  const bool there = ::fstat(fd, &file) == 0 &&
-                     static_cast<std::uint64_t>(file.st_size) == bytes_ &&
-                     static_cast<std::uint64_t>(file.st_blocks) * 512 >= bytes_;
-  const bool made =
-      there || bytes_ == 0 ||
-      (::ftruncate(fd, 0) == 0 && ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0);
+  const bool made = ::ftruncate(fd, 0) == 0 &&
+                    (bytes_ == 0 || ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_)) == 0);
   // Half a ballast would only take room away.
   if (!made && ::ftruncate(fd, 0) != 0) ::unlink(path_.c_str());
   ::close(fd);

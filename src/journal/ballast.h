@@ -12,7 +12,7 @@ namespace mahavishnu::journal {
 
 class Ballast {
  public:
-  // Makes the file (0600) if there is room for it; otherwise it starts as given up.
+  // Takes the file that is there, or makes it (0600) as restore() does.
   Ballast(std::filesystem::path path, std::uint64_t bytes);
 
   bool held() const { return held_; }

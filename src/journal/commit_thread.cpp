@@ -37,9 +37,6 @@ Result<std::unique_ptr<CommitThread>> CommitThread::open(Database database, Ball
     if (!prepared) return fail(std::move(prepared.error()));
     *statement = std::move(*prepared);
   }
-  auto epoch = thread->database_.integer("SELECT value FROM meta WHERE key='epoch'");
-  if (!epoch) return fail(std::move(epoch.error()));
-  thread->begin_epoch(static_cast<std::uint64_t>(*epoch));
   if (auto limited = thread->limit_pages(); !limited) return fail(std::move(limited.error()));
   auto unset = thread->database_.execute("PRAGMA wal_autocheckpoint=0");
   if (!unset) return fail(std::move(unset.error()));
@@ -57,6 +54,7 @@ CommitThread::CommitThread(Database database, Ballast ballast, Checkpointer& che
       events_(events),
       report_(std::move(report)) {
   counts_.ballast_held = ballast_.held();
+  last_transaction_ = static_cast<std::int64_t>(options_.epoch << kEpochShift);
 }
 
 CommitThread::~CommitThread() { stop(); }
@@ -91,10 +89,6 @@ CommitThread::Counts CommitThread::counts() const {
   Counts counts = counts_;
   counts.pending = queue_.size();
   return counts;
-}
-
-void CommitThread::begin_epoch(std::uint64_t epoch) {
-  last_transaction_ = static_cast<std::int64_t>(epoch << kEpochShift);
 }
 
 // Called inside the transaction that has just become durable.

@@ -41,6 +41,7 @@ class CommitThread {
     std::size_t max_pending_commits = 20000;
     std::size_t max_records_per_transaction = 5000;
     std::int64_t max_pages = 0;      // 0: no limit
+    std::uint64_t epoch = 0;         // transactions are numbered from here on
     std::int64_t ballast_pages = 0;  // how far max_pages is raised while the ballast is given up
   };
   struct Counts {
@@ -64,8 +65,7 @@ class CommitThread {
   void stop();  // writes what is queued, then joins; idempotent
   Counts counts() const;
 
-  // Numbers transactions by the epoch from here on: they grow over the file's whole life.
-  void begin_epoch(std::uint64_t epoch);
+  // The number of the last transaction that is durable. They grow over the file's whole life.
   std::int64_t last_transaction() const { return last_transaction_; }
 
  private:

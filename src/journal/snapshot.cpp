@@ -15,12 +15,6 @@ struct Found {
   domain::TaskRecord task;
 };
 
-Result<std::int64_t> next_epoch(Database& database) {
-  auto updated = database.execute("UPDATE meta SET value=value+1 WHERE key='epoch'");
-  if (!updated) return fail(std::move(updated.error()));
-  return database.integer("SELECT value FROM meta WHERE key='epoch'");
-}
-
 Status collect(Statement& select, Detail detail, std::vector<Found>& found) {
   for (;;) {
     auto more = select.step();
@@ -97,9 +91,17 @@ Status read_depended_on(Database& database, std::vector<Found>& found) {
 
 }  // namespace
 
+Result<std::uint64_t> begin_epoch(Database& database) {
+  auto updated = database.execute("UPDATE meta SET value=value+1 WHERE key='epoch'");
+  if (!updated) return fail(std::move(updated.error()));
+  auto epoch = database.integer("SELECT value FROM meta WHERE key='epoch'");
+  if (!epoch) return fail(std::move(epoch.error()));
+  return static_cast<std::uint64_t>(*epoch);
+}
+
 Result<domain::Snapshot> load_snapshot(Database& database) {
   domain::Snapshot snapshot;
-  auto epoch = next_epoch(database);
+  auto epoch = database.integer("SELECT value FROM meta WHERE key='epoch'");
   if (!epoch) return fail(std::move(epoch.error()));
   snapshot.epoch = static_cast<std::uint64_t>(*epoch);
   auto pools = read_pools(database);

@@ -6,7 +6,9 @@
 
 namespace mahavishnu::journal {
 
-// Makes a new epoch durable, then reads. `database` is open for writing with synchronous=FULL.
+// Counts the epoch up, durably: `database` is open for writing with synchronous=FULL.
+Result<std::uint64_t> begin_epoch(Database& database);
+
 // Live tasks come with their specification; running ones with their attempts as well. Ended tasks
 // (of live workflows, or that live tasks depend on) come without a specification: `spec` is null.
 Result<domain::Snapshot> load_snapshot(Database& database);

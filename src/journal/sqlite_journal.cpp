@@ -19,6 +19,14 @@ namespace {
 
 constexpr long kQueueRetryMs = 100;
 
+// Opened and in a new epoch.
+Result<Database> open_journal(const std::filesystem::path& directory) {
+  auto database = open_migrated(directory, kJournalSchema, "FULL");
+  if (!database) return database;
+  if (auto epoch = begin_epoch(*database); !epoch) return fail(std::move(epoch.error()));
+  return database;
+}
+
 Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
   for (const char* half : {"tasks INDEXED BY tasks_live WHERE settled IS NULL",
                            "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL"}) {
@@ -80,8 +88,14 @@ SqliteJournal::SqliteJournal(asio::any_io_executor control, JournalOptions optio
 SqliteJournal::~SqliteJournal() { stop(); }
 
 Status SqliteJournal::start() {
-  auto database = open_migrated(options_.directory, kJournalSchema, "FULL");
+  Ballast ballast(options_.directory / "ballast", options_.ballast_bytes);
+  auto database = open_journal(options_.directory);
+  if (!database && database.error().code == ErrorCode::Exhausted) {
+    ballast.release();
+    database = open_journal(options_.directory);
+  }
   if (!database) return fail(std::move(database.error()));
+  const auto epoch = database->integer("SELECT value FROM meta WHERE key='epoch'").value_or(0);
   const auto page_size = database->integer("PRAGMA page_size").value_or(4096);
   auto history = open_migrated(options_.directory, kEventsSchema, "NORMAL");
   if (!history) return fail(std::move(history.error()));
@@ -100,18 +114,21 @@ Status SqliteJournal::start() {
   if (!events) return fail(std::move(events.error()));
   events_ = std::move(*events);
   checkpointer_ = std::make_unique<Checkpointer>(std::move(*log));
-  CommitThread::Options limits{options_.directory, options_.max_pending_commits,
-                               options_.max_records_per_transaction, options_.max_pages,
-                               static_cast<std::int64_t>(options_.ballast_bytes) / page_size};
+  CommitThread::Options limits;
+  limits.directory = options_.directory;
+  limits.max_pending_commits = options_.max_pending_commits;
+  limits.max_records_per_transaction = options_.max_records_per_transaction;
+  limits.max_pages = options_.max_pages;
+  limits.ballast_pages = static_cast<std::int64_t>(options_.ballast_bytes) / page_size;
+  limits.epoch = static_cast<std::uint64_t>(epoch);
   auto report = [delivery = delivery_, done = done_](std::vector<Outcome> outcomes) {
     delivery->post([done, outcomes = std::move(outcomes)] {
       if (!*done) return;
       for (const auto& outcome : outcomes) (*done)(outcome.commit, outcome.status);
     });
   };
-  auto writer = CommitThread::open(std::move(*database),
-                                   Ballast(options_.directory / "ballast", options_.ballast_bytes),
-                                   *checkpointer_, *events_, std::move(limits), std::move(report));
+  auto writer = CommitThread::open(std::move(*database), std::move(ballast), *checkpointer_,
+                                   *events_, std::move(limits), std::move(report));
   if (!writer) return fail(std::move(writer.error()));
   writer_ = std::move(*writer);
   readers_ = std::make_unique<ReaderPool>(std::move(connections), options_.read_limit);
@@ -121,9 +138,7 @@ Status SqliteJournal::start() {
 Result<domain::Snapshot> SqliteJournal::load() {
   auto database = open_migrated(options_.directory, kJournalSchema, "FULL");
   if (!database) return fail(std::move(database.error()));
-  auto snapshot = load_snapshot(*database);
-  if (snapshot) writer_->begin_epoch(snapshot->epoch);
-  return snapshot;
+  return load_snapshot(*database);
 }
 
 void SqliteJournal::stop() {

@@ -61,16 +61,17 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
     bool ballast_held = false;  // false: the disk is full, new work is refused
   };
 
-  // Opens, makes or migrates both files; blocks. Conflict: a file is newer than this program or not
-  // ours; Internal: it is damaged. A file that is refused is left as it was.
+  // Opens, makes or migrates both files and makes a new epoch durable; blocks. On a full disk the
+  // ballast is given up for that, so that a start is still possible. Conflict: a file is newer than
+  // this program or not ours; Internal: it is damaged. A file that is refused is left as it was.
   static base::Result<std::unique_ptr<SqliteJournal>> open(asio::any_io_executor control,
                                                            JournalOptions options);
   ~SqliteJournal() override;
   SqliteJournal(const SqliteJournal&) = delete;
   SqliteJournal& operator=(const SqliteJournal&) = delete;
 
-  // Once, before the first append; blocks. Makes a new epoch durable and reads what is live. Ended
-  // tasks in the snapshot have no specification (`spec` is null), running ones have their attempts.
+  // Reads what is live, before the first append; blocks. Ended tasks in the snapshot have no
+  // specification (`spec` is null), running ones have their attempts.
   base::Result<domain::Snapshot> load();
 
   // Writes what is pending, ends the threads. On the control thread, or when it runs no more; no
