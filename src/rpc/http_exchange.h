@@ -2,10 +2,10 @@
 // a test implements it in memory.
 //
 // The door has already checked: request line, header and body limits, token, Origin, Host. Exactly
-// one of `respond` or `start_stream` … `end_stream` ends the exchange; a second one is a bug: refused,
-// logged and counted, so that it cannot spoil the next answer on the connection. Dropped by all who
-// hold it without an end, the exchange is answered 500. One executor. Lifetime: shared by the connection and by whoever still answers; after the
-// peer has gone every call is a no-op and `gone()` is true.
+// one of `respond` or `start_stream` … `end_stream` ends the exchange; a second one is a bug:
+// refused, logged and counted, so that it cannot spoil the next answer on the connection. Dropped by
+// all who hold it without an end, the exchange is answered 500. One executor. Lifetime: that of
+// whoever still answers; after the peer has gone every call is a no-op and `gone()` is true.
 #pragma once
 
 #include <functional>
