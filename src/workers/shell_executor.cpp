@@ -25,9 +25,6 @@ using domain::Fence;
 constexpr std::size_t kUnderWay = 128;
 constexpr std::size_t kReadsEach = 64;
 constexpr int kSends = 5;
-constexpr Millis kRecovery{10000};
-constexpr Millis kQuickDeath{1000};
-constexpr Millis kRestartAfter{200};
 constexpr Millis kStartWatch{1000};
 
 }  // namespace
@@ -43,13 +40,6 @@ ShellExecutor::ShellExecutor(asio::any_io_executor control, ShellOptions options
       start_watch_(control) {}
 
 ShellExecutor::~ShellExecutor() { stop(); }
-
-template <class Work>
-void ShellExecutor::post(Work work) {
-  asio::post(control_, [life = std::weak_ptr<char>(life_), work = std::move(work)]() mutable {
-    if (!life.expired()) work();
-  });
-}
 
 base::Status ShellExecutor::start_zygote() {
   for (const auto& dir : {run_dir_, attempts_dir(run_dir_), output_dir(run_dir_)}) {
@@ -104,7 +94,7 @@ void ShellExecutor::start(domain::AttemptOrder order) {
 }
 
 void ShellExecutor::pump() {
-  while (!waiting_.empty() && under_way_.size() < kUnderWay && zygote_.pid() != 0) {
+  while (!recovery_ && !waiting_.empty() && under_way_.size() < kUnderWay && zygote_.pid() != 0) {
     const Fence fence = waiting_.front();
     waiting_.pop_front();
     const auto found = attempts_.find(fence);
@@ -150,21 +140,20 @@ void ShellExecutor::watch_starts() {
 
 void ShellExecutor::check_starts() {
   const auto now = base::mono_now();
-  const auto late = [&](Fence fence) {
-    const auto found = attempts_.find(fence);
-    return found != attempts_.end() && found->second.start_by && now >= *found->second.start_by;
-  };
   std::vector<Fence> overdue;
-  std::copy_if(waiting_.begin(), waiting_.end(), std::back_inserter(overdue), late);
-  for (const Fence fence : overdue) {
-    stop(fence, domain::Reason::StartTimeout);
-  }
-  const auto stuck = std::find_if(under_way_.begin(), under_way_.end(), late);
-  if (stuck == under_way_.end()) return;
-  for (const Fence fence : under_way_) {
-    if (late(fence)) stop(fence, domain::Reason::StartTimeout);
-  }
-  base::log()->warn("the zygote does not start attempt {}; it is started anew", fence_name(*stuck));
+  const auto collect = [&](Fence fence) {
+    const auto found = attempts_.find(fence);
+    if (found == attempts_.end() || now < found->second.start_by) return;
+    found->second.start_by = base::MonoTime::max();  // once
+    overdue.push_back(fence);
+  };
+  std::for_each(under_way_.begin(), under_way_.end(), collect);
+  const bool stuck = !overdue.empty();
+  std::for_each(waiting_.begin(), waiting_.end(), collect);
+  for (const Fence fence : overdue) stop(fence, domain::Reason::StartTimeout);
+  if (!stuck) return;
+  base::log()->warn("the zygote does not start attempt {}; it is started anew",
+                    fence_name(overdue.front()));
   zygote_.kill();
 }
 
@@ -304,83 +293,6 @@ void ShellExecutor::release(Fence fence) {
         return true;
       },
       [](bool) {});
-}
-
-// ── The zygote ───────────────────────────────────────────────────────────────────────────────────
-
-// Attempts that run are under their shims, not its business any more. Orders that were in it show
-// by their connections being closed.
-void ShellExecutor::zygote_died() {
-  base::log()->warn("the zygote ended; it is started anew");
-  const bool quick = base::mono_now() - zygote_started_ < kQuickDeath;
-  if (!quick) return restart_zygote();
-  restart_.expires_after(kRestartAfter);
-  restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
-    if (!life.expired() && !error) restart_zygote();
-  });
-}
-
-void ShellExecutor::restart_zygote() {
-  if (start_zygote()) return pump();
-  base::log()->error("{}", zygote_trouble_);
-  restart_.expires_after(kQuickDeath);
-  restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
-    if (!life.expired() && !error) restart_zygote();
-  });
-}
-
-// ── Recovery ─────────────────────────────────────────────────────────────────────────────────────
-
-// A zygote that is ready holds the lock: nothing of a former life can start any more.
-void ShellExecutor::recover(
-    std::function<void(base::Result<std::vector<domain::Restored::Found>>)> answer) {
-  recovery_ = std::move(answer);
-  if (auto started = start_zygote(); !started) {
-    return post([this, error = started.error()] { answer_recovery(fail(error)); });
-  }
-  recovery_limit_.expires_after(kRecovery);
-  recovery_limit_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
-    if (life.expired() || error) return;
-    answer_recovery(fail(ErrorCode::Unavailable,
-                         "a process of a former server still holds " + zygote_lock(run_dir_) +
-                             "; find it with `fuser " + zygote_lock(run_dir_) + "` and end it"));
-  });
-  if (zygote_.ready()) look_for_survivors();
-}
-
-void ShellExecutor::look_for_survivors() {
-  zygote_trouble_.clear();
-  if (!recovery_) return;
-  recovery_limit_.cancel();
-  files_.must([run_dir = run_dir_, node = options_.node] { return find_survivors(run_dir, node); },
-              [this](std::vector<Survivor> found) { adopt(std::move(found)); });
-}
-
-void ShellExecutor::adopt(std::vector<Survivor> survivors) {
-  std::vector<domain::Restored::Found> found;
-  std::vector<AttemptEnded> ended;
-  for (auto& survivor : survivors) {
-    const Fence fence = survivor.header.fence;
-    found.push_back({survivor.header.task, survivor.header.attempt, fence});
-    Attempt& attempt = attempts_[fence];
-    if (survivor.end) {
-      survivor.end->fence = fence;
-      attempt.started = true;
-      ended.push_back(std::move(*survivor.end));
-    } else {
-      attempt.link = link_to(fence, std::move(survivor.socket));
-    }
-  }
-  answer_recovery(std::move(found));
-  post([this, ended = std::move(ended)] {
-    for (const auto& each : ended) end(each);
-  });
-}
-
-void ShellExecutor::answer_recovery(base::Result<std::vector<domain::Restored::Found>> found) {
-  const auto answer = std::move(recovery_);
-  recovery_ = nullptr;
-  if (answer) answer(std::move(found));
 }
 
 // ── Output ───────────────────────────────────────────────────────────────────────────────────────

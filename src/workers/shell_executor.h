@@ -47,7 +47,8 @@ class ShellExecutor final : public domain::Executor {
   void stop();
 
   void subscribe(Events events) override { events_ = std::move(events); }
-  // Unavailable after 10 s when a former zygote or shim still holds the run directory.
+  // Orders given meanwhile wait for its answer. Unavailable after 10 s when a former zygote or shim
+  // still holds the run directory.
   void recover(
       std::function<void(base::Result<std::vector<domain::Restored::Found>>)> answer) override;
   void start(domain::AttemptOrder order) override;
@@ -71,7 +72,7 @@ class ShellExecutor final : public domain::Executor {
     std::unordered_map<std::uint64_t, PendingRead> reads;
     std::optional<domain::Reason> stop;        // asked for
     std::optional<domain::TaskResult> result;  // ended, and not released yet
-    std::optional<base::MonoTime> start_by;
+    base::MonoTime start_by = base::MonoTime::max();
     int sent = 0;
     bool started = false;
   };
@@ -97,7 +98,11 @@ class ShellExecutor final : public domain::Executor {
 
   // Later on control, unless stopped by then.
   template <class Work>
-  void post(Work work);
+  void post(Work work) {
+    asio::post(control_, [life = std::weak_ptr<char>(life_), work = std::move(work)]() mutable {
+      if (!life.expired()) work();
+    });
+  }
 
   asio::any_io_executor control_;
   ShellOptions options_;
@@ -114,6 +119,7 @@ class ShellExecutor final : public domain::Executor {
   asio::steady_timer restart_;
   asio::steady_timer start_watch_;
   bool watching_ = false;
+  bool scanning_ = false;
   base::MonoTime zygote_started_{};
   std::string zygote_trouble_;  // why it does not start, empty when it does
   std::shared_ptr<char> life_ = std::make_shared<char>();

@@ -341,7 +341,7 @@ void Shim::finish() {
 void run_shim(int socket, int lock) {
   ::prctl(PR_SET_NAME, "mahavishnu-shim");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  ::setsid();
+  ::setpgid(0, 0);  // the session is the zygote's: a new one costs a scheduler group, 20 us
   take_signals();
   Descriptor starting(lock);
   ServerLink link{Descriptor(socket)};

@@ -18,6 +18,10 @@ bool make_pipe(Descriptor& read, Descriptor& write) {
 
 char buffer[65536];
 
+// More than two pipes of the largest size (1 MiB) hold, so that nobody who goes on writing can keep
+// an attempt from ending.
+constexpr int kDrainTurns = 40;
+
 }  // namespace
 
 base::Status Streams::open(std::string stdin_text) {
@@ -72,12 +76,11 @@ bool Streams::take(const std::vector<pollfd>& polls, KeptOutput& output) {
 }
 
 void Streams::drain(KeptOutput& output) {
-  std::vector<pollfd> polls;
-  do {
-    polls.clear();
-    polls.push_back({out_read_.get(), POLLIN, 0});
-    polls.push_back({err_read_.get(), POLLIN, 0});
-  } while (::poll(polls.data(), polls.size(), 0) > 0 && take(polls, output));
+  if (!out_read_) return;
+  for (int turns = 0; turns < kDrainTurns; ++turns) {
+    std::vector<pollfd> polls{{out_read_.get(), POLLIN, 0}, {err_read_.get(), POLLIN, 0}};
+    if (::poll(polls.data(), polls.size(), 0) <= 0 || !take(polls, output)) return;
+  }
 }
 
 }  // namespace mahavishnu::workers

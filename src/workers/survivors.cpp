@@ -51,7 +51,8 @@ Descriptor connect_to(const std::string& run_dir, Fence fence) {
 
 int end_leftovers(const AttemptState& state, pid_t zygote) {
   const AttemptHeader& header = state.header;
-  if (state.alive) ::kill(header.shim, SIGKILL);  // else the number may be someone else's by now
+  // With the lock gone the number may be someone else's by now.
+  if (state.alive && header.shim > 1) ::kill(header.shim, SIGKILL);
   const int left = kill_leftovers(header.mark(), zygote, kKill);
   remove_cgroups("mahavishnu-" + fence_name(header.fence) + "-" + std::to_string(header.shim));
   return left;

@@ -80,6 +80,13 @@ TEST_SUITE("ending") {
     CHECK(with_argument(sleep).empty());
   }
 
+  TEST_CASE("what floods its pipes cannot keep an attempt from being verified and ended") {
+    Ready ready;
+    auto order = shell("yes & true");
+    order.work.verify = "true";
+    CHECK(ready.world.run(order).reason == Reason::Ok);
+  }
+
   TEST_CASE("TERM comes first, so that a command can clean up") {
     Ready ready;
     auto order =

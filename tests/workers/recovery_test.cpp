@@ -29,6 +29,13 @@ class Gate {
   std::string path_;
 };
 
+// Once there is one: it may just be started anew.
+void signal_zygote(World& world, int signal) {
+  pid_t zygote = 0;
+  world.until([&] { return (zygote = zygote_of_this_process()) > 0; });
+  ::kill(zygote, signal);
+}
+
 int lines_in(const std::filesystem::path& path) {
   const std::string text = slurp(path);
   return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
@@ -182,7 +189,7 @@ TEST_SUITE("recovery") {
     const Gate gate(ready.folder);
     ready.world.executor->start(shell("echo one; " + gate.wait() + "echo two", 1));
     ready.world.wait_output({7, 1}, "one");
-    ::kill(zygote_of_this_process(), SIGKILL);
+    signal_zygote(ready.world, SIGKILL);
     CHECK(ready.world.run(shell("echo later", 2)).result.text == "later\n");
     gate.open();
     CHECK(ready.world.end_of({7, 1}).result.text == "one\ntwo\n");
@@ -195,7 +202,7 @@ TEST_SUITE("recovery") {
       for (std::uint64_t i = 1; i <= 20; ++i) {
         ready.world.executor->start(shell("echo x >> " + ran.string(), round * 20 + i));
       }
-      ::kill(zygote_of_this_process(), SIGKILL);
+      signal_zygote(ready.world, SIGKILL);
       ready.world.until([&] { return ready.world.ended.size() == (round + 1) * 20; });
     }
     CHECK(lines_in(ran) == 100);
@@ -204,7 +211,7 @@ TEST_SUITE("recovery") {
 
   TEST_CASE("a zygote that hangs is replaced, and the attempt it held is a start timeout") {
     Ready ready;
-    ::kill(zygote_of_this_process(), SIGSTOP);
+    signal_zygote(ready.world, SIGSTOP);
     auto order = shell("true", 1);
     order.timeouts.start = Millis(100);
     CHECK(ready.world.run(order).reason == Reason::StartTimeout);

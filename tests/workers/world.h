@@ -162,7 +162,7 @@ inline std::string mark_of(const AttemptOrder& order) {
 inline pid_t shim_of(const Folder& folder, Fence fence) {
   for (const auto& run_dir : {folder.path(), folder.path() / "run"}) {
     const auto state = read_attempt(attempt_path(run_dir.string(), fence));
-    if (state) return state->header.shim;
+    if (state && state->header.shim > 1) return state->header.shim;
   }
   FAIL("no such attempt");
   return 0;

@@ -1,0 +1,100 @@
+// How an executor comes to life: its zygote, and the attempts of the one before it.
+#include "base/log.h"
+#include "workers/run_dir.h"
+#include "workers/shell_executor.h"
+
+namespace mahavishnu::workers {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Millis;
+using domain::AttemptEnded;
+using domain::Fence;
+
+constexpr Millis kRecovery{10000};
+constexpr Millis kQuickDeath{1000};
+constexpr Millis kRestartAfter{200};
+
+}  // namespace
+
+// ── The zygote ───────────────────────────────────────────────────────────────────────────────────
+
+// Attempts that run are under their shims, not its business any more. Orders that were in it show
+// by their connections being closed.
+void ShellExecutor::zygote_died() {
+  base::log()->warn("the zygote ended; it is started anew");
+  const bool quick = base::mono_now() - zygote_started_ < kQuickDeath;
+  if (!quick) return restart_zygote();
+  restart_.expires_after(kRestartAfter);
+  restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (!life.expired() && !error) restart_zygote();
+  });
+}
+
+void ShellExecutor::restart_zygote() {
+  if (start_zygote()) return pump();
+  base::log()->error("{}", zygote_trouble_);
+  restart_.expires_after(kQuickDeath);
+  restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (!life.expired() && !error) restart_zygote();
+  });
+}
+
+// ── Recovery ─────────────────────────────────────────────────────────────────────────────────────
+
+// A zygote that is ready holds the lock: nothing of a former life can start any more.
+void ShellExecutor::recover(
+    std::function<void(base::Result<std::vector<domain::Restored::Found>>)> answer) {
+  recovery_ = std::move(answer);
+  if (auto started = start_zygote(); !started) {
+    return post([this, error = started.error()] { answer_recovery(fail(error)); });
+  }
+  recovery_limit_.expires_after(kRecovery);
+  recovery_limit_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (life.expired() || error) return;
+    answer_recovery(fail(ErrorCode::Unavailable,
+                         "a process of a former server still holds " + zygote_lock(run_dir_) +
+                             "; find it with `fuser " + zygote_lock(run_dir_) + "` and end it"));
+  });
+  if (zygote_.ready()) look_for_survivors();
+}
+
+void ShellExecutor::look_for_survivors() {
+  zygote_trouble_.clear();
+  if (!recovery_ || scanning_) return;
+  scanning_ = true;
+  recovery_limit_.cancel();
+  files_.must([run_dir = run_dir_, node = options_.node] { return find_survivors(run_dir, node); },
+              [this](std::vector<Survivor> found) { adopt(std::move(found)); });
+}
+
+void ShellExecutor::adopt(std::vector<Survivor> survivors) {
+  std::vector<domain::Restored::Found> found;
+  std::vector<AttemptEnded> ended;
+  for (auto& survivor : survivors) {
+    const Fence fence = survivor.header.fence;
+    found.push_back({survivor.header.task, survivor.header.attempt, fence});
+    Attempt& attempt = attempts_[fence];
+    if (survivor.end) {
+      survivor.end->fence = fence;
+      attempt.started = true;
+      ended.push_back(std::move(*survivor.end));
+    } else {
+      attempt.link = link_to(fence, std::move(survivor.socket));
+    }
+  }
+  answer_recovery(std::move(found));
+  post([this, ended = std::move(ended)] {
+    for (const auto& each : ended) end(each);
+  });
+}
+
+void ShellExecutor::answer_recovery(base::Result<std::vector<domain::Restored::Found>> found) {
+  const auto answer = std::move(recovery_);
+  recovery_ = nullptr;
+  if (answer) answer(std::move(found));
+  pump();  // what was ordered meanwhile
+}
+
+}  // namespace mahavishnu::workers
