@@ -161,6 +161,7 @@ struct Core::State {
   void drop_flow(std::uint32_t flow);
   CellEnd end_of(const LiveTask& task, const LiveFlow& flow) const;
   void settle_cell(std::uint32_t flow, std::uint32_t cell, CellEnd end);
+  void stop_after(std::uint32_t flow, std::uint32_t cell);
   void stop_cells(std::uint32_t flow, std::uint32_t repo);  // kNone: everywhere
   void decide_cell(std::uint32_t flow, std::uint32_t cell);
   CellEnd verdict(const LiveFlow& flow, Plan::Cell cell) const;  // Open: it runs
