@@ -29,15 +29,20 @@ bool mentions(const Repository& repo, const std::string& wanted) {
          std::any_of(repo.nicknames.begin(), repo.nicknames.end(), has);
 }
 
-Json repo_view(const Repository& repo, const GitState& state) {
+// `problem`: why the state is not known, when it is null.
+Json repo_view(const Repository& repo, const GitState* state, const std::string& problem) {
   Json view{{"name", repo.name}, {"path", repo.path}, {"tags", repo.tags}};
   if (!repo.nicknames.empty()) view["nicknames"] = repo.nicknames;
   if (!repo.role.empty()) view["role"] = repo.role;
   if (!repo.description.empty()) view["description"] = repo.description;
-  if (state.exists || state.problem.empty()) view["exists"] = state.exists;
-  if (!state.branch.empty()) view["branch"] = state.branch;
-  if (!state.head.empty()) view["head"] = state.head;
-  if (!state.problem.empty()) view["problem"] = state.problem;
+  if (state == nullptr) {
+    view["problem"] = problem;
+    return view;
+  }
+  view["exists"] = state->exists;
+  if (!state->branch.empty()) view["branch"] = state->branch;
+  if (!state->head.empty()) view["head"] = state->head;
+  if (!state->problem.empty()) view["problem"] = state->problem;
   return view;
 }
 
@@ -117,13 +122,9 @@ std::string RepoAnswers::render(const Page& page,
   std::string last;
   bool more = page.more;
   for (std::size_t i = 0; i < page.items.size(); ++i) {
-    GitState state;
-    if (states) {
-      state = (*states)[i];
-    } else {
-      state.problem = states.error().message;
-    }
-    if (!list.add(repo_view(*page.items[i], state))) {
+    const Json view = states ? repo_view(*page.items[i], &(*states)[i], "")
+                             : repo_view(*page.items[i], nullptr, states.error().message);
+    if (!list.add(view)) {
       more = true;
       break;
     }

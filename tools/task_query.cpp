@@ -162,6 +162,11 @@ base::Result<domain::CancelMatching> read_cancel_filter(Context& context, Reader
   const Label label = read_label(fields);
   filter.label_key = label.key;
   filter.label_value = label.value;
+  // Ending work takes the whole label: "any value" would be a guess about the caller's mind.
+  if (fields.has("label") &&
+      fields.text("label", 2 * kKeyBytes + 1).find('=') == std::string::npos) {
+    fields.wrong("label", "key=value");
+  }
   const bool all = fields.flag("all");
   int given = 0;
   for (const char* name : {"pool", "workflow", "repo", "caller", "label"}) {

@@ -1,0 +1,148 @@
+// The tools over a whole server in memory, called as a client would: arguments are checked by the
+// input schema, answers by the output schema.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mcp/schema.h"
+#include "support/world.h"
+#include "tools/registry.h"
+
+namespace mahavishnu::support {
+
+using rpc::Json;
+
+// Checkouts that are what the test says. With `hold`, looks wait for release().
+class HandGit final : public domain::GitFacts {
+ public:
+  explicit HandGit(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  void look(std::vector<std::string> paths, Answer answer) override {
+    ++looks;
+    waiting_.emplace_back(std::move(paths), std::move(answer));
+    if (!hold) release();
+  }
+  void release() {
+    for (; !waiting_.empty(); waiting_.pop_front()) {
+      auto& [paths, answer] = waiting_.front();
+      base::Result<std::vector<domain::GitState>> states = std::vector<domain::GitState>();
+      for (const auto& path : paths) states->push_back(at[path]);
+      if (fail_with) states = base::fail(*fail_with);
+      asio::post(executor_,
+                 [answer = std::move(answer), states = std::move(states)] { answer(states); });
+    }
+  }
+
+  std::map<std::string, domain::GitState> at;
+  std::optional<base::Error> fail_with;
+  bool hold = false;
+  int looks = 0;
+
+ private:
+  asio::any_io_executor executor_;
+  std::deque<std::pair<std::vector<std::string>, Answer>> waiting_;
+};
+
+class DeskCall final : public mcp::Call {
+ public:
+  const std::string& caller() const override { return caller_; }
+  bool wants_progress() const override { return wants; }
+  void progress(double done, double total, std::string message) override {
+    if (!told.empty()) CHECK(done > last_);
+    last_ = done;
+    told.push_back(std::move(message));
+    totals.push_back(total);
+  }
+  const std::string& working_directory() const override { return directory_; }
+
+  bool wants = false;
+  std::vector<std::string> told;
+  std::vector<double> totals;
+
+ private:
+  std::string caller_ = "tester";
+  std::string directory_ = "/repos/api";
+  double last_ = 0;
+};
+
+class Desk {
+ public:
+  explicit Desk(control::ServiceOptions options = {})
+      : world(std::move(options)),
+        git(world.io.get_executor()),
+        context{*world.service, git, world.timers},
+        tools(tools::all(context)) {
+    for (const char* name : {"api", "web", "ops"}) {
+      git.at[std::string("/repos/") + name] = {true, "main", std::string(40, 'a'), ""};
+    }
+  }
+
+  const mcp::Tool& tool(const std::string& name) const {
+    for (const auto& one : tools) {
+      if (one.name == name) return one;
+    }
+    throw std::runtime_error("no tool " + name);
+  }
+
+  // What the input schema says of these arguments: "" when they pass.
+  std::string schema_says(const std::string& name, Json arguments) const {
+    auto schema = mcp::Schema::compile(tool(name).input_schema);
+    REQUIRE_MESSAGE(schema.has_value(), name);
+    const auto violations = schema->violations(arguments);
+    return violations.empty() ? "" : violations.front();
+  }
+
+  using Pending = std::shared_ptr<std::optional<mcp::ToolResult>>;
+  Pending begin(const std::string& name, Json arguments) {
+    CHECK_MESSAGE(schema_says(name, arguments) == "", name);
+    return world.start(tool(name).handler(std::move(arguments), call));
+  }
+
+  // The answer of a call that has come to its end.
+  Json answer(const std::string& name, const Pending& pending) {
+    REQUIRE_MESSAGE(pending->has_value(), name << " did not answer");
+    const mcp::ToolResult& result = **pending;
+    REQUIRE_MESSAGE(result.has_value(), name << ": " << result.error().message);
+    CHECK(result->size() <= 41000);
+    Json document = Json::parse(*result);
+    auto schema = mcp::Schema::compile(tool(name).output_schema);
+    REQUIRE(schema.has_value());
+    for (const auto& violation : schema->violations(document))
+      FAIL_CHECK(name << ": " << violation);
+    return document;
+  }
+  Json ask(const std::string& name, Json arguments = Json::object()) {
+    return answer(name, begin(name, std::move(arguments)));
+  }
+  // The error of a call whose arguments pass the schema.
+  base::Error refused(const std::string& name, Json arguments) {
+    const Pending pending = begin(name, std::move(arguments));
+    REQUIRE_MESSAGE(pending->has_value(), name << " did not answer");
+    REQUIRE_MESSAGE(!(*pending)->has_value(), name << " answered " << ***pending);
+    return (*pending)->error();
+  }
+
+  // Attempts in the order they started.
+  domain::Fence fence(std::size_t which) const { return world.executor.started().at(which); }
+  void end(std::size_t which, domain::Reason reason = domain::Reason::Ok, int exit_code = 0,
+           std::string text = "done") {
+    world.executor.begin(fence(which));
+    world.executor.end(fence(which), reason, exit_code, std::move(text));
+    world.poll();
+  }
+
+  World world;
+  HandGit git;
+  tools::Context context;
+  DeskCall call;
+  std::vector<mcp::Tool> tools;
+};
+
+}  // namespace mahavishnu::support

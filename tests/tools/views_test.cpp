@@ -1,0 +1,241 @@
+#include <doctest/doctest.h>
+
+#include "tools/json_views.h"
+#include "tools/output_cursor.h"
+#include "tools/text_cache.h"
+
+using mahavishnu::base::Millis;
+using mahavishnu::base::WallTime;
+using mahavishnu::rpc::Json;
+namespace domain = mahavishnu::domain;
+using namespace mahavishnu::tools;
+
+namespace {
+
+const WallTime kNow{Millis{1700000000000}};
+
+domain::TaskRecord task_in(domain::TaskState state) {
+  domain::TaskRecord task;
+  task.id = domain::TaskId{{1, 2}};
+  task.pool_name = "default";
+  task.created = kNow - Millis{5000};
+  task.spec = std::make_shared<domain::TaskSpec>();
+  task.status.state = state;
+  return task;
+}
+
+domain::AttemptRecord attempt_since(WallTime started) {
+  domain::AttemptRecord attempt;
+  attempt.number = 1;
+  attempt.started = started;
+  return attempt;
+}
+
+domain::PoolStatus pool_with(int queued, int max_queue) {
+  domain::PoolStatus pool;
+  pool.record.spec.name = "p";
+  pool.record.spec.max_queue = max_queue;
+  pool.record.target_workers = 2;
+  pool.total = 2;
+  pool.queued = queued;
+  return pool;
+}
+
+}  // namespace
+
+TEST_SUITE("task views") {
+  TEST_CASE("a queued task has waited since it was created") {
+    const Json view = task_view(task_in(domain::TaskState::Queued), kNow);
+    CHECK(view["queue_ms"] == 5000);
+    CHECK(view["run_ms"] == 0);
+    CHECK_FALSE(view.contains("reason"));
+    CHECK_FALSE(view.contains("result"));
+    CHECK(view["created"] == "2023-11-14T22:13:15.000Z");
+  }
+
+  TEST_CASE("a running task runs since its attempt started") {
+    auto task = task_in(domain::TaskState::Running);
+    task.attempts.push_back(attempt_since(kNow - Millis{700}));
+    CHECK(task_view(task, kNow)["run_ms"] == 700);
+    CHECK(task_view(task, kNow - Millis{900})["run_ms"] == 0);  // the clock was set back
+  }
+
+  TEST_CASE("a failed task tells its reason, attempts and what cannot be enforced") {
+    auto task = task_in(domain::TaskState::Failed);
+    task.status.reason = domain::Reason::ExitCode;
+    auto attempt = attempt_since(kNow);
+    attempt.ended = kNow;
+    attempt.exit_code = 3;
+    task.attempts.push_back(attempt);
+    task.result = domain::TaskResult{};
+    task.result->message = "exit code 3";
+    task.result->unenforced = {"memory_bytes"};
+    const Json view = task_view(task, kNow);
+    CHECK(view["reason"] == "exit_code");
+    CHECK(view["attempts"][0]["exit_code"] == 3);
+    CHECK(view["attempts"][0]["processes_left"] == 0);
+    CHECK(view["result"]["message"] == "exit code 3");
+    CHECK(view["result"]["unenforced"] == Json{"memory_bytes"});
+  }
+
+  TEST_CASE("only the cell of a failed task shows the end of its output, 1 KiB of it") {
+    auto task = task_in(domain::TaskState::Failed);
+    task.result = domain::TaskResult{};
+    task.result->text = std::string(5000, 'x') + "end";
+    const Json cell = cell_view(task);
+    CHECK(cell["error_tail"].get<std::string>().size() == 1024);
+    CHECK(cell["error_tail"].get<std::string>().ends_with("end"));
+    task.status.state = domain::TaskState::Completed;
+    CHECK_FALSE(cell_view(task).contains("error_tail"));
+  }
+
+  TEST_CASE("a cell that failed without output shows why instead") {
+    auto task = task_in(domain::TaskState::Dead);
+    task.result = domain::TaskResult{};
+    task.result->message = "no such program";
+    CHECK(cell_view(task)["error_tail"] == "no such program");
+  }
+
+  TEST_CASE("a tail begins with a whole character") {
+    CHECK(tail("a\xC3\xA4"
+               "b",
+               2) == "b");
+    CHECK(tail("a\xC3\xA4"
+               "b",
+               3) ==
+          "\xC3\xA4"
+          "b");
+    CHECK(tail("ab", 9) == "ab");
+  }
+}
+
+TEST_SUITE("workflow progress") {
+  TEST_CASE("100 is said only when the workflow has ended") {
+    domain::WorkflowStatus status;
+    status.total = 3;
+    CHECK(progress_of(status) == 0);
+    status.completed = 1;
+    status.failed = 1;
+    CHECK(progress_of(status) == 66);
+    status.skipped = 1;
+    CHECK(progress_of(status) == 99);
+    status.state = domain::WorkflowState::Partial;
+    CHECK(progress_of(status) == 100);
+  }
+}
+
+TEST_SUITE("pool health") {
+  TEST_CASE("a pool that works is healthy") {
+    CHECK(pool_health(pool_with(0, 100), kNow)["status"] == "healthy");
+    CHECK(pool_health(pool_with(89, 100), kNow)["why"].empty());
+  }
+
+  TEST_CASE("a queue of 90 % degrades, a full one is unhealthy") {
+    CHECK(pool_health(pool_with(90, 100), kNow)["status"] == "degraded");
+    const Json full = pool_health(pool_with(100, 100), kNow);
+    CHECK(full["status"] == "unhealthy");
+    CHECK(full["why"][0] == "its queue is full (100)");
+  }
+
+  TEST_CASE("a pool without workers is unhealthy once work waits for it") {
+    auto pool = pool_with(0, 100);
+    pool.record.target_workers = 0;
+    CHECK(pool_health(pool, kNow)["status"] == "degraded");
+    pool.queued = 1;
+    CHECK(pool_health(pool, kNow)["status"] == "unhealthy");
+  }
+
+  TEST_CASE("the worst comes first, and a pause is said") {
+    auto pool = pool_with(100, 100);
+    pool.record.paused = true;
+    pool.oldest_queued = kNow - Millis{61000};
+    const Json health = pool_health(pool, kNow);
+    CHECK(health["why"].size() == 3);
+    CHECK(health["why"][0] == "its queue is full (100)");
+  }
+
+  TEST_CASE("a failed pool says that its workers cannot be started") {
+    auto pool = pool_with(0, 100);
+    pool.record.state = domain::PoolState::Failed;
+    CHECK(pool_health(pool, kNow)["status"] == "unhealthy");
+    CHECK(pool_view(pool)["unavailable_reason"] == "its workers cannot be started");
+  }
+}
+
+TEST_SUITE("ItemList") {
+  TEST_CASE("an answer is the head, the items and the cursor") {
+    ItemList list(Json{{"total", 2}});
+    CHECK(list.add({{"a", 1}}));
+    CHECK(list.add({{"a", 2}}));
+    CHECK(list.finish("items", "c\"1") ==
+          R"({"total":2,"items":[{"a":1},{"a":2}],"next_cursor":"c\"1"})");
+    CHECK(ItemList(Json::object()).finish("items", "") == R"({"items":[]})");
+  }
+
+  TEST_CASE("it refuses what would make the answer too long, but always takes one") {
+    ItemList list(Json::object());
+    CHECK(list.add(std::string(60000, 'x')));
+    CHECK_FALSE(list.add("y"));
+    CHECK(list.size() == 1);
+  }
+
+  TEST_CASE("a full list stays under the size of an answer") {
+    ItemList list(Json::object());
+    while (list.add(std::string(500, 'x'))) continue;
+    CHECK(list.finish("items", std::string(1000, 'c')).size() <= kAnswerBytes);
+    CHECK(list.size() > 70);
+  }
+}
+
+TEST_SUITE("cursors") {
+  TEST_CASE("an output cursor names its stream and its place") {
+    const auto place = parse_output_cursor(output_cursor(domain::OutputStream::Stderr, 123));
+    REQUIRE(place);
+    CHECK(place->stream == domain::OutputStream::Stderr);
+    CHECK(place->offset == 123);
+  }
+
+  TEST_CASE("what is no cursor is refused with the way out") {
+    for (const char* text :
+         {"", "12", "all:", "all:x", "all:-1", "else:4", "all:99999999999999999999", "all:1 "}) {
+      CAPTURE(text);
+      const auto place = parse_output_cursor(text);
+      REQUIRE_FALSE(place);
+      CHECK(place.error().message.find("next_cursor") != std::string::npos);
+    }
+    CHECK_FALSE(parse_position("batch", "items:4"));
+    CHECK(*parse_position("batch", "batch:4") == 4);
+  }
+}
+
+TEST_SUITE("TextCache") {
+  TEST_CASE("a text is found by its version only") {
+    TextCache<std::string> cache(100);
+    cache.put("a", 1, "one");
+    REQUIRE(cache.find("a", 1) != nullptr);
+    CHECK(*cache.find("a", 1) == "one");
+    CHECK(cache.find("a", 2) == nullptr);
+    CHECK(cache.find("b", 1) == nullptr);
+  }
+
+  TEST_CASE("the least recently used text leaves when there is no room") {
+    TextCache<std::string> cache(10);
+    cache.put("a", 1, "1234");
+    cache.put("b", 1, "1234");
+    CHECK(cache.find("a", 1) != nullptr);
+    cache.put("c", 1, "1234");
+    CHECK(cache.find("b", 1) == nullptr);
+    CHECK(cache.find("a", 1) != nullptr);
+    CHECK(cache.size() == 2);
+  }
+
+  TEST_CASE("a new version replaces the old, and what is larger than all room is not kept") {
+    TextCache<std::string> cache(10);
+    cache.put("a", 1, "1234");
+    cache.put("a", 2, "12345678");
+    CHECK(cache.find("a", 1) == nullptr);
+    CHECK(cache.size() == 1);
+    cache.put("a", 3, std::string(11, 'x'));
+    CHECK(cache.size() == 0);
+  }
+}
