@@ -91,7 +91,7 @@ CommitThread::Counts CommitThread::counts() const {
   return counts;
 }
 
-// Called inside the transaction that has just become durable.
+// Called on this thread, after a transaction has become durable.
 int CommitThread::log_grew(void* checkpointer, sqlite3*, const char*, int pages) {
   static_cast<Checkpointer*>(checkpointer)->committed(pages);
   return SQLITE_OK;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kBusyMs = 10000;  // a checkpoint that restarts the log holds the writer's lock
 constexpr long kFullRetryMs = 1000;
+constexpr std::size_t kMaxKept = 64;  // statements; the filters of listings make many
 
 std::array<char, 16> bytes_of(base::Ulid id) {
   std::array<char, 16> bytes{};
@@ -154,6 +155,17 @@ std::optional<int> Statement::some_int(int column) const {
   return static_cast<int>(integer(column));
 }
 
+Database::Database() = default;
+Database::~Database() = default;
+Database::Database(Database&&) noexcept = default;
+
+// Statements end before their connection, so member by member would be the wrong order.
+Database& Database::operator=(Database&& other) noexcept {
+  kept_ = std::move(other.kept_);
+  handle_ = std::move(other.handle_);
+  return *this;
+}
+
 Result<Database> Database::open(const std::filesystem::path& path, Mode mode) {
   if (mode == Mode::ReadWrite) {
     if (auto made = make_private(path); !made) return fail(made.error());
@@ -178,6 +190,17 @@ Result<Statement> Database::prepare(std::string_view sql) {
                                       SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
   if (code != SQLITE_OK) return fail(error_of(handle_.get()));
   return Statement(handle);
+}
+
+Result<Lease> Database::lease(const std::string& sql) {
+  auto at = kept_.find(sql);
+  if (at == kept_.end()) {
+    auto prepared = prepare(sql);
+    if (!prepared) return fail(std::move(prepared.error()));
+    if (kept_.size() >= kMaxKept) kept_.erase(kept_.begin());
+    at = kept_.emplace(sql, std::make_shared<Statement>(std::move(*prepared))).first;
+  }
+  return Lease(at->second);
 }
 
 Status Database::execute(const std::string& sql) {

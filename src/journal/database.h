@@ -14,6 +14,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -51,6 +53,11 @@ class Statement {
   Status run();
   // Required after reading fewer rows than there are.
   void reset() { sqlite3_reset(handle_.get()); }
+  // Forgets what is bound as well, which may be gone by now.
+  void clear() {
+    sqlite3_reset(handle_.get());
+    sqlite3_clear_bindings(handle_.get());
+  }
 
   bool is_null(int column) const;
   std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
@@ -67,15 +74,38 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
 
+// A statement on loan from its connection; given back clear.
+class Lease {
+ public:
+  explicit Lease(std::shared_ptr<Statement> statement) : statement_(std::move(statement)) {}
+  Lease(Lease&&) = default;
+  Lease& operator=(Lease&&) = delete;
+  ~Lease() {
+    if (statement_) statement_->clear();
+  }
+  Statement* operator->() const { return statement_.get(); }
+  Statement& operator*() const { return *statement_; }
+
+ private:
+  std::shared_ptr<Statement> statement_;
+};
+
 class Database {
  public:
   enum class Mode { ReadWrite, ReadOnly };
 
-  Database() = default;
+  Database();
+  ~Database();
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+
   // ReadWrite makes the file (0600) when there is none. Nothing of an existing file is changed.
   static Result<Database> open(const std::filesystem::path& path, Mode mode);
 
   Result<Statement> prepare(std::string_view sql);
+  // The same, kept for the next time: preparing costs as much as reading some twenty rows. Do not
+  // ask for a text again while it is on loan.
+  Result<Lease> lease(const std::string& sql);
   Status execute(const std::string& sql);                // one or more statements, rows are ignored
   Result<std::int64_t> integer(const std::string& sql);  // first column of the first row; 0 if none
   std::int64_t changes() const { return sqlite3_changes64(handle_.get()); }
@@ -89,6 +119,7 @@ class Database {
     void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
   };
   std::unique_ptr<sqlite3, Close> handle_;
+  std::unordered_map<std::string, std::shared_ptr<Statement>> kept_;
 };
 
 // The connection's last error in the project's words: Exhausted when the disk is full, Deadline

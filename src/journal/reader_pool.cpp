@@ -60,10 +60,11 @@ ReaderPool::Counts ReaderPool::counts() const {
 
 int ReaderPool::check(void* data) {
   auto& running = *static_cast<Running*>(data);
-  running.expired = base::mono_now() >= running.deadline;
-  if (running.expired) return 1;
+  const bool late = base::mono_now() >= running.deadline;
   const std::lock_guard lock(running.pool->mutex_);
-  return running.pool->stopping_ ? 1 : 0;
+  // Counted before the answer is on its way; once, however many statements are interrupted.
+  if (late && !std::exchange(running.expired, true)) ++running.pool->counts_.timeouts;
+  return late || running.pool->stopping_ ? 1 : 0;
 }
 
 void ReaderPool::run(Database& database) {
@@ -77,15 +78,15 @@ void ReaderPool::run(Database& database) {
     waiting_.pop_front();
     ++counts_.reads;
     running.deadline = work.deadline;
-    running.expired = base::mono_now() >= work.deadline;
+    running.expired = false;
     lock.unlock();
     perform(database, std::move(work), running);
     lock.lock();
-    if (running.expired) ++counts_.timeouts;
   }
 }
 
 void ReaderPool::perform(Database& database, Waiting work, Running& running) {
+  check(&running);
   if (running.expired) return work.read(fail(too_late(limit_)));
   if (auto begun = database.execute("BEGIN"); !begun) {
     return work.read(fail(std::move(begun.error())));

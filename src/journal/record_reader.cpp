@@ -152,17 +152,17 @@ Result<domain::TaskRecord> read_task(const Statement& statement, Detail detail) 
 }
 
 Result<std::vector<domain::AttemptRecord>> read_attempts(Database& database, domain::TaskId task) {
-  auto select = database.prepare(
+  auto select = database.lease(
       "SELECT number,epoch,counter,worker,node,started,ended,exit_code,signal,reason,"
       "processes_left FROM attempts WHERE task=? ORDER BY number");
   if (!select) return fail(std::move(select.error()));
-  select->bind(1, task.value);
+  (*select)->bind(1, task.value);
   std::vector<domain::AttemptRecord> attempts;
   for (;;) {
-    auto more = select->step();
+    auto more = (*select)->step();
     if (!more) return fail(std::move(more.error()));
     if (!*more) return attempts;
-    Row row(*select);
+    Row row(**select);
     auto& attempt = attempts.emplace_back();
     attempt.task = task;
     row.number(attempt.number);

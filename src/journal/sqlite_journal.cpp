@@ -30,13 +30,13 @@ Result<Database> open_journal(const std::filesystem::path& directory) {
 Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
   for (const char* half : {"tasks INDEXED BY tasks_live WHERE settled IS NULL",
                            "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL"}) {
-    auto select = database.prepare(select_tasks(Detail::Full, half) + "AND id=?");
+    auto select = database.lease(select_tasks(Detail::Full, half) + "AND id=?");
     if (!select) return fail(std::move(select.error()));
-    select->bind(1, id.value);
-    auto row = select->step();
+    (*select)->bind(1, id.value);
+    auto row = (*select)->step();
     if (!row) return fail(std::move(row.error()));
     if (!*row) continue;
-    auto task = read_task(*select, Detail::Full);
+    auto task = read_task(**select, Detail::Full);
     if (!task) return task;
     auto attempts = read_attempts(database, id);
     if (!attempts) return fail(std::move(attempts.error()));
@@ -48,26 +48,26 @@ Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
 }
 
 Result<domain::WorkflowRecord> find_workflow(Database& database, domain::WorkflowId id) {
-  auto select = database.prepare(select_workflows("workflows") + "WHERE id=?");
+  auto select = database.lease(select_workflows("workflows") + "WHERE id=?");
   if (!select) return fail(std::move(select.error()));
-  select->bind(1, id.value);
-  auto row = select->step();
+  (*select)->bind(1, id.value);
+  auto row = (*select)->step();
   if (!row) return fail(std::move(row.error()));
-  if (*row) return read_workflow(*select);
+  if (*row) return read_workflow(**select);
   return fail(ErrorCode::NotFound,
               "there is no workflow " + id.str() + "; workflow_list shows what there is");
 }
 
 Result<domain::Archive::Keyed> find_key(Database& database, const std::string& caller,
                                         const std::string& key) {
-  auto select = database.prepare("SELECT task,workflow FROM idempotency WHERE caller=? AND key=?");
+  auto select = database.lease("SELECT task,workflow FROM idempotency WHERE caller=? AND key=?");
   if (!select) return fail(std::move(select.error()));
-  select->bind(1, std::string_view(caller));
-  select->bind(2, std::string_view(key));
-  auto row = select->step();
+  (*select)->bind(1, std::string_view(caller));
+  (*select)->bind(2, std::string_view(key));
+  auto row = (*select)->step();
   if (!row) return fail(std::move(row.error()));
   domain::Archive::Keyed keyed;
-  if (*row) keyed = {{select->id(0)}, {select->id(1)}};
+  if (*row) keyed = {{(*select)->id(0)}, {(*select)->id(1)}};
   return keyed;
 }
 

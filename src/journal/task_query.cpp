@@ -79,17 +79,19 @@ class Query {
   }
   void add(std::string_view sql) { sql_ += sql; }
 
-  Result<Statement> prepare(Database& database, const std::string& select) const {
-    auto statement = database.prepare(select + sql_);
-    if (!statement) return statement;
+  // The query must outlive what is read: its texts are bound in place.
+  Result<Lease> lease(Database& database, const std::string& select) const {
+    auto lease = database.lease(select + sql_);
+    if (!lease) return lease;
+    Statement& statement = **lease;
     int at = 0;
     for (const auto& value : values_) {
       ++at;
-      if (value.kind == Value::Text) statement->bind(at, std::string_view(value.text));
-      if (value.kind == Value::Id) statement->bind(at, value.id);
-      if (value.kind == Value::Number) statement->bind(at, value.number);
+      if (value.kind == Value::Text) statement.bind(at, std::string_view(value.text));
+      if (value.kind == Value::Id) statement.bind(at, value.id);
+      if (value.kind == Value::Number) statement.bind(at, value.number);
     }
-    return statement;
+    return lease;
   }
 
  private:
@@ -185,17 +187,17 @@ Result<bool> read_pass(Database& database, const domain::TaskFilter& filter, int
                 cursor.committed);
   }
   add_order(query, cursor, filter.oldest_first, limit);
-  auto rows = query.prepare(database, select_tasks(Detail::Listing, source));
+  auto rows = query.lease(database, select_tasks(Detail::Listing, source));
   if (!rows) return fail(std::move(rows.error()));
   for (int taken = 0;; ++taken) {
-    auto more = rows->step();
+    auto more = (*rows)->step();
     if (!more) return fail(std::move(more.error()));
     if (!*more) return false;
     if (taken == limit) return true;
-    auto task = read_task(*rows, Detail::Listing);
+    auto task = read_task(**rows, Detail::Listing);
     if (!task) return fail(std::move(task.error()));
     items.push_back(std::move(*task));
-    cursor.seq = rows->integer(0);
+    cursor.seq = (*rows)->integer(0);
   }
 }
 
@@ -247,21 +249,21 @@ Result<domain::Listing<domain::WorkflowRecord>> list_workflows(Database& databas
     query.where("created>=?", filter.since->time_since_epoch().count());
   }
   add_order(query, *cursor, false, page.limit);
-  auto rows = query.prepare(database, select_workflows(source));
+  auto rows = query.lease(database, select_workflows(source));
   if (!rows) return fail(std::move(rows.error()));
   domain::Listing<domain::WorkflowRecord> listing;
   for (;;) {
-    auto more = rows->step();
+    auto more = (*rows)->step();
     if (!more) return fail(std::move(more.error()));
     if (!*more) return listing;
     if (static_cast<int>(listing.items.size()) == page.limit) {
       listing.next_cursor = cursor->str();
       return listing;
     }
-    auto workflow = read_workflow(*rows);
+    auto workflow = read_workflow(**rows);
     if (!workflow) return fail(std::move(workflow.error()));
     listing.items.push_back(std::move(*workflow));
-    cursor->seq = rows->integer(0);
+    cursor->seq = (*rows)->integer(0);
   }
 }
 
