@@ -30,11 +30,19 @@ std::uint32_t Core::State::find_fence(Fence fence) const {
                           [&](std::uint32_t s) { return tasks[s].fence == fence; });
 }
 
-// Pools take turns for the server's capacity. A limit that got room brings one lane back at a time,
-// and what can be placed is placed before the next.
+// Limits that got room first bring back who waits there, so that pools choose among all; then pools
+// take turns for the server's capacity. Room that was not used after all is offered again.
 void Core::State::dispatch() {
-  for (;;) {
-    while (ring != kNone && !held && !draining && ledger.server_has_room()) {
+  const auto may_place = [this] { return !held && !draining && ledger.server_has_room(); };
+  const auto places = [&](std::uint32_t slot) {
+    const LivePool& pool = pools[slot];
+    return may_place() && !pool.paused && static_cast<int>(pool.running) < pool.target;
+  };
+  do {
+    for (std::uint32_t pool = queues.wake(places); pool != kNone; pool = queues.wake(places)) {
+      pool_changed(pool);
+    }
+    while (ring != kNone && may_place()) {
       const std::uint32_t pool = ring;
       ring = pools[pool].after;
       const std::uint32_t task = queues.next(pool, now.mono);
@@ -44,16 +52,13 @@ void Core::State::dispatch() {
         place(task);
       }
     }
-    const std::uint32_t pool = queues.wake();
-    if (pool == kNone) return;
-    pool_changed(pool);
-  }
+  } while (queues.wake_more());
 }
 
 void Core::State::place(std::uint32_t task) {
   LiveTask& t = tasks[task];
   const auto waited = std::chrono::duration_cast<Millis>(now.mono - t.since);
-  queues.remove(task);
+  queues.take(task);
   ++t.attempt;
   t.queue_time += waited;
   t.up = false;
@@ -161,7 +166,9 @@ void Core::State::decide(std::uint32_t task, Reason reason, const TaskResult* re
   LiveTask& t = tasks[task];
   if (reason == Reason::Ok) return finish(task, TaskState::Completed, Reason::Ok, result);
   if (t.cancelling || reason == Reason::CancelledByCaller) {
-    return finish(task, TaskState::Cancelled, Reason::CancelledByCaller, result);
+    finish(task, TaskState::Cancelled, Reason::CancelledByCaller, result);
+    if (t.flow != kNone) stop_after(t.flow, t.cell);
+    return;
   }
   if (t.stopping == Reason::TotalTimeout || reason == Reason::TotalTimeout) {
     return finish(task, TaskState::Failed, Reason::TotalTimeout, result);

@@ -173,10 +173,11 @@ void Core::State::undo_reply(Ticket ticket, CommitNo failed, const Error& error)
     if (at != mixed.end()) mixed.erase(at);
     return;
   }
-  for (SubmittedTasks::Item& item : at->second.answer.items) {
-    if (item.existing && find_task(item.id) == kNone) item.refused = error;
+  Mixed& mine = at->second;
+  for (std::size_t i = 0; i < mine.admissions.size(); ++i) {
+    if (mine.admissions[i] == failed) mine.answer.items[i].refused = error;
   }
-  reply(ticket, at->second.answer, at->second.after);
+  reply(ticket, mine.answer, mine.after);
 }
 
 }  // namespace mahavishnu::domain

@@ -225,9 +225,14 @@ void Core::State::on(const ScalePool& event) {
     return reply(event.ticket, Error{ErrorCode::NotFound, "no pool " + event.pool.str(), 0}, 0);
   }
   LivePool& pool = pools[slot];
-  if (pool.draining) {
+  if (pool.draining && (event.paused.value_or(false) || event.target_workers.value_or(1) == 0)) {
     return reply(event.ticket,
-                 Error{ErrorCode::Conflict, "pool \"" + pool.spec.name + "\" is draining", 0}, 0);
+                 Error{ErrorCode::Conflict,
+                       "pool \"" + pool.spec.name +
+                           "\" is draining and needs a worker for what is queued; close it with "
+                           "mode now to cancel that",
+                       0},
+                 0);
   }
   if (event.target_workers &&
       (*event.target_workers < 0 || *event.target_workers > pool.spec.max_workers)) {
@@ -253,6 +258,7 @@ void Core::State::on(const ClosePool& event) {
   }
   pools[slot].draining = true;
   pools[slot].paused = false;  // what is queued still runs
+  pools[slot].target = std::max(pools[slot].target, 1);
   pool_changed(slot);
   record(PoolPut{record_of(pools[slot])});
   for (std::uint32_t task = 0; event.now && task < tasks.end(); ++task) {

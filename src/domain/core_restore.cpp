@@ -203,9 +203,9 @@ void Core::State::restore_needs(const TaskRecord& record) {
     if (needed != kNone && needed != slot) {
       dependencies.join(slot, needed);
     } else {
-      // One that is on no list any more had settled as completed; otherwise this task had ended.
+      // The snapshot has every task a live one depends on; one that is missing was never admitted.
       const auto ended = ended_before.find(id);
-      t.doomed |= ended != ended_before.end() && !ended->second;
+      t.doomed |= ended == ended_before.end() || !ended->second;
     }
   }
 }

@@ -144,6 +144,7 @@ struct Core::State {
   Error no_pool(const TaskSpec& spec) const;
   Error pool_full(const LivePool& pool) const;
   Result<SubmittedTasks::Item> admit(const NewTask& task, BatchId batch, std::uint32_t index);
+  CommitNo answer_after(Ticket ticket, const SubmittedTasks& answer, std::vector<CommitNo> others);
   struct Needs {
     std::vector<std::uint32_t> live;
     bool failed = false;
@@ -160,6 +161,7 @@ struct Core::State {
   void drop_flow(std::uint32_t flow);
   CellEnd end_of(const LiveTask& task, const LiveFlow& flow) const;
   void settle_cell(std::uint32_t flow, std::uint32_t cell, CellEnd end);
+  void stop_after(std::uint32_t flow, std::uint32_t cell);
   void stop_cells(std::uint32_t flow, std::uint32_t repo);  // kNone: everywhere
   void decide_cell(std::uint32_t flow, std::uint32_t cell);
   CellEnd verdict(const LiveFlow& flow, Plan::Cell cell) const;  // Open: it runs
@@ -226,6 +228,7 @@ struct Core::State {
   // Submits that also met keys whose admission was not on disk: their answer may have to change.
   struct Mixed {
     SubmittedTasks answer;
+    std::vector<CommitNo> admissions;  // by item: of another submit, 0 for the rest
     CommitNo after = 0;
   };
   std::map<Ticket, Mixed> mixed;

@@ -195,6 +195,23 @@ void Core::State::record_admission(std::uint32_t task, const std::shared_ptr<con
   record(std::move(admitted));
 }
 
+// Which commit the answer waits for. The newest of those it rests on; if an older one fails, the
+// answer changes.
+CommitNo Core::State::answer_after(Ticket ticket, const SubmittedTasks& answer,
+                                   std::vector<CommitNo> others) {
+  std::vector<CommitNo> all = others;
+  all.push_back(commit());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  if (all.front() == 0) all.erase(all.begin());
+  for (const CommitNo number : all) {
+    after_commit({number, Pending::Kind::Ticket, kNone, {}, {}, ticket});
+  }
+  if (all.empty()) return 0;
+  if (all.size() > 1) mixed[ticket] = {answer, std::move(others), all.back()};
+  return all.back();
+}
+
 void Core::State::on(const SubmitTasks& event) {
   keys.expire(now.mono);
   if (draining) {
@@ -204,7 +221,8 @@ void Core::State::on(const SubmitTasks& event) {
   admitting = true;
   SubmittedTasks answer;
   answer.items.reserve(event.tasks.size());
-  std::vector<CommitNo> others;  // admissions under way whose keys came again
+  std::vector<CommitNo> others;  // admissions under way whose keys came again, by item
+  others.resize(event.tasks.size(), 0);
   for (std::uint32_t i = 0; i < event.tasks.size(); ++i) {
     auto item = admit(event.tasks[i], event.batch, i);
     if (!item) {
@@ -215,17 +233,11 @@ void Core::State::on(const SubmitTasks& event) {
     if (item->existing) {
       const TaskSpec& spec = *event.tasks[i].spec;
       const CommitNo first = keys[keys.find(spec.caller, spec.idempotency_key)].admission;
-      if (first != 0 && first != commit()) others.push_back(first);
+      if (first != commit()) others[i] = first;
     }
     answer.items.push_back(std::move(*item));
   }
-  CommitNo after = commit();
-  if (after != 0) after_commit({0, Pending::Kind::Ticket, kNone, {}, {}, event.ticket});
-  for (const CommitNo other : others) {
-    after_commit({other, Pending::Kind::Ticket, kNone, {}, {}, event.ticket});
-    if (after == 0 || after < other) after = other;
-  }
-  if (!others.empty()) mixed[event.ticket] = {answer, after};
+  const CommitNo after = answer_after(event.ticket, answer, std::move(others));
   reply(event.ticket, std::move(answer), after);
 }
 

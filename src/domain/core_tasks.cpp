@@ -238,6 +238,7 @@ void Core::State::finish(std::uint32_t task, TaskState state, Reason reason,
   count(task, Bucket::None);
   queues.leave(t.share);
   t.pool = t.share = kNone;
+  if (failed && t.flow != kNone) stop_after(t.flow, t.cell);
   close_if_empty(slot);
 }
 

@@ -189,15 +189,7 @@ void Core::State::settle_cell(std::uint32_t slot, std::uint32_t number, CellEnd 
   touch(slot);
   const Plan::Cell cell = flow.plan.cell(number);
   const Plan::Step& step = flow.plan.steps[cell.step];
-  if (end == CellEnd::Failed || end == CellEnd::Cancelled) {
-    if (step.on_failure == OnFailure::StopAll) {
-      flow.stopped_all = true;
-      stop_cells(slot, kNone);
-    } else if (step.on_failure == OnFailure::Stop && step.each == Each::Repo) {
-      flow.stopped[cell.repo] = true;
-      stop_cells(slot, cell.repo);
-    }
-  }
+  if (end == CellEnd::Cancelled) stop_after(slot, number);
   for (const std::uint32_t fed : step.feeds) {
     flow.plan.joined(cell, fed, [&](std::uint32_t waiter) {
       const std::uint32_t task = flow.tasks[waiter];
@@ -210,6 +202,22 @@ void Core::State::settle_cell(std::uint32_t slot, std::uint32_t number, CellEnd 
     flow.status.state = final_state(flow);
     flow.status.ended = now.wall;
     if (flow.key != kNone) keys.ended(flow.key, now.mono);
+  }
+}
+
+// What a failure means to those that do not wait for it. Said in the step of the failure itself, in
+// its commit: the capacity it gives back must not start what it stops.
+void Core::State::stop_after(std::uint32_t slot, std::uint32_t number) {
+  LiveFlow& flow = flows[slot];
+  if (flow.cancelling) return;
+  const Plan::Cell cell = flow.plan.cell(number);
+  const Plan::Step& step = flow.plan.steps[cell.step];
+  if (step.on_failure == OnFailure::StopAll) {
+    flow.stopped_all = true;
+    stop_cells(slot, kNone);
+  } else if (step.on_failure == OnFailure::Stop && step.each == Each::Repo) {
+    flow.stopped[cell.repo] = true;
+    stop_cells(slot, cell.repo);
   }
 }
 

@@ -5,7 +5,7 @@
 // Limits: the invariant that loses no wake-up is that at the end of a step a lane is parked only
 // where the limit has no room for its first task, or where another lane's turn comes first (limits
 // of different size on one repository). `released` puts a limit on a list; `wake` takes lanes off
-// it until the room is used or nobody waits, and the core places after each.
+// it until the room is spoken for or nobody waits, and the core places before it asks for more.
 #include "domain/pool_queue.h"
 
 #include <algorithm>
@@ -136,6 +136,7 @@ std::uint32_t PoolQueues::lane_for(std::uint32_t share, const Claim& claim) {
   slot = lanes_.add();
   lanes_[slot].share = share;
   lanes_[slot].claim = claim;
+  lanes_[slot].turn = ++turn_;
   lane_index_.insert(hash, slot);
   if (open) shares_[share].open_lane = slot;
   return slot;
@@ -151,6 +152,7 @@ void PoolQueues::drop_lane(std::uint32_t lane) {
 void PoolQueues::push(std::uint32_t task, const Claim& wanted) {
   LiveTask& t = tasks_[task];
   PoolQueue& queue = queues_[t.pool];
+  rise(queue, t.since);  // who rose before it came is before it
   const std::uint32_t slot = lane_for(t.share, normal(wanted));
   t.lane = slot;
   append(lanes_[slot], task, t.priority);
@@ -170,6 +172,11 @@ void PoolQueues::remove(std::uint32_t task) {
   t.lane = kNone;
   if (was_first) refresh(slot, t.band);
   if (lane.size == 0 && slot != shares_[lane.share].open_lane) drop_lane(slot);
+}
+
+void PoolQueues::take(std::uint32_t task) {
+  lanes_[tasks_[task].lane].turn = ++turn_;
+  remove(task);
 }
 
 void PoolQueues::append(Lane& lane, std::uint32_t task, std::uint8_t band) {
@@ -272,16 +279,16 @@ void PoolQueues::rekey(std::uint32_t slot) {
 
 // Which shared limit keeps the lane's first task from starting. Where tasks with different limits
 // meet in one repository, one that waits for fewer neighbours is not overtaken for ever: who comes
-// after it waits behind it.
+// after it and needs less waits behind it.
 Limit PoolQueues::closed(std::uint32_t slot) {
   const Lane& lane = lanes_[slot];
   const Limit limit = ledger_.blocked(lane.claim);
   if (limit == Limit::Repo || limit == Limit::Flow) return limit;
-  if (lane.claim.repo != kNone && lane.claim.repo < at_repo_.size()) {
-    const Heap& others = at_repo_[lane.claim.repo];
-    if (!others.empty() && before(others.top(), slot)) return Limit::Repo;
-  }
-  return Limit::None;
+  if (lane.claim.repo == kNone || lane.claim.repo >= at_repo_.size()) return Limit::None;
+  const Heap& others = at_repo_[lane.claim.repo];
+  if (others.empty()) return Limit::None;
+  const bool stricter = lanes_[others.top()].claim.max_per_repo < lane.claim.max_per_repo;
+  return stricter && before(others.top(), slot) ? Limit::Repo : Limit::None;
 }
 
 void PoolQueues::park(std::uint32_t slot, Limit limit) {
@@ -304,33 +311,41 @@ void PoolQueues::unpark(std::uint32_t slot) {
 
 void PoolQueues::released(const Claim& claim) {
   if (claim.repo != kNone && claim.repo < at_repo_.size() && !at_repo_[claim.repo].empty()) {
-    released_.push_back({Limit::Repo, claim.repo});
+    released_.push_back({Limit::Repo, claim.repo, 0});
   }
   if (claim.flow != kNone && claim.flow < at_flow_.size() && !at_flow_[claim.flow].empty()) {
-    released_.push_back({Limit::Flow, claim.flow});
+    released_.push_back({Limit::Flow, claim.flow, 0});
   }
+}
+
+std::uint32_t PoolQueues::room(Gate gate, const Claim& claim) const {
+  const bool repo = gate.limit == Limit::Repo;
+  const std::uint32_t taken = repo ? ledger_.in_repo(gate.slot) : ledger_.in_flow(gate.slot);
+  const std::uint32_t limit = repo ? claim.max_per_repo : ledger_.flow_limit(gate.slot);
+  return limit > taken ? limit - taken : 0;
 }
 
 // A lane brought back to a pool that cannot place it now stays ready there: it is parked again only
 // if the room is gone by its turn, so each return is paid for by one turn.
-std::uint32_t PoolQueues::wake() {
-  while (!released_.empty()) {
+std::uint32_t PoolQueues::bring_back() {
+  for (; !released_.empty(); released_.pop_back()) {
     const Gate gate = released_.back();
     const Heap& lanes = waiting(gate);
-    if (!lanes.empty()) {
-      const std::uint32_t slot = lanes.top();
-      const Claim& claim = lanes_[slot].claim;
-      const bool room = gate.limit == Limit::Repo
-                            ? ledger_.in_repo(gate.slot) < claim.max_per_repo
-                            : ledger_.in_flow(gate.slot) < ledger_.flow_limit(gate.slot);
-      if (room) {
-        unpark(slot);
-        return shares_[lanes_[slot].share].pool;
-      }
+    if (lanes.empty()) continue;
+    const std::uint32_t slot = lanes.top();
+    if (room(gate, lanes_[slot].claim) > gate.expected) {
+      unpark(slot);
+      return shares_[lanes_[slot].share].pool;
     }
-    released_.pop_back();
+    if (gate.expected > 0) left_.push_back({gate.limit, gate.slot, 0});
   }
   return kNone;
+}
+
+bool PoolQueues::wake_more() {
+  released_.insert(released_.end(), left_.begin(), left_.end());
+  left_.clear();
+  return !released_.empty();
 }
 
 Heap& PoolQueues::waiting(Gate gate) {
@@ -340,16 +355,15 @@ Heap& PoolQueues::waiting(Gate gate) {
 }
 
 PoolQueues::Gate PoolQueues::gate_of(const Lane& lane) const {
-  return {lane.parked, lane.parked == Limit::Repo ? lane.claim.repo : lane.claim.flow};
+  return {lane.parked, lane.parked == Limit::Repo ? lane.claim.repo : lane.claim.flow, 0};
 }
 
-// By band, then by turn. Both lanes have a task.
+// By band, then by turn: callers and pools that wait for one limit get it in turns, however many
+// tasks each has there. Both lanes have a task.
 bool PoolQueues::before(std::uint32_t a, std::uint32_t b) const {
   const int x = best_band(lanes_[a]);
   const int y = best_band(lanes_[b]);
-  if (x != y) return x > y;
-  return tasks_[lanes_[a].first[static_cast<std::size_t>(x)]].order <
-         tasks_[lanes_[b].first[static_cast<std::size_t>(y)]].order;
+  return x != y ? x > y : lanes_[a].turn < lanes_[b].turn;
 }
 
 // ── Rising by waiting ────────────────────────────────────────────────────────────────────────────
@@ -474,9 +488,7 @@ std::string PoolQueues::check() const {
     const bool repo = lane.parked == Limit::Repo;
     const Heap& others = repo ? at_repo_[lane.claim.repo] : at_flow_[lane.claim.flow];
     if (others.top() != slot) continue;
-    const bool room = repo ? ledger_.in_repo(lane.claim.repo) < lane.claim.max_per_repo
-                           : ledger_.in_flow(lane.claim.flow) < ledger_.flow_limit(lane.claim.flow);
-    if (room) return "a lane is parked where there is room";
+    if (room(gate_of(lane), lane.claim) > 0) return "a lane is parked where there is room";
   }
   return "";
 }

@@ -59,6 +59,7 @@ struct Lane {
   std::uint32_t share = kNone;
   Claim claim;
   std::uint32_t size = 0;
+  std::uint64_t turn = 0;  // of its last start; lanes at one limit take turns
   std::array<std::uint32_t, kPriorities> first, last;
   std::array<std::uint32_t, kPriorities> at;  // position in the share's band
   Limit parked = Limit::None;                 // Repo or Flow: it waits there
@@ -85,14 +86,23 @@ class PoolQueues {
   // The task whose turn it is and that no limit blocks, or kNone. Parks the lanes it passes.
   std::uint32_t next(std::uint32_t pool, MonoTime now);
   void remove(std::uint32_t task);  // it waits no longer
+  void take(std::uint32_t task);    // the same, because it is placed: its lane had its turn
 
   void started(std::uint32_t share);
   void ended(std::uint32_t share);
 
   // Room came back under these limits: wake() is to look at what waits there.
   void released(const Claim& claim);
-  // Brings one lane back that a limit with room held, and answers its pool; kNone: none is left.
-  std::uint32_t wake();
+  // Brings one lane back that a limit with room held, and answers its pool; kNone: that is all for
+  // now. As many as there is room for and whose pool `places` now; the others are no loss.
+  template <class Places>
+  std::uint32_t wake(const Places& places) {
+    const std::uint32_t pool = bring_back();
+    if (pool != kNone && places(pool)) ++released_.back().expected;
+    return pool;
+  }
+  // After what was brought back has been placed: whether there is room left for others to wake.
+  bool wake_more();
 
   // How many tasks would be placed before this one if nothing else came and no limit blocked.
   int ahead_of(std::uint32_t task) const;
@@ -106,8 +116,11 @@ class PoolQueues {
   struct Gate {
     Limit limit;
     std::uint32_t slot;
+    std::uint32_t expected = 0;  // lanes brought back that are about to use its room
   };
 
+  std::uint32_t bring_back();
+  std::uint32_t room(Gate gate, const Claim& claim) const;
   std::uint32_t lane_for(std::uint32_t share, const Claim& claim);
   void drop_lane(std::uint32_t lane);
   void append(Lane& lane, std::uint32_t task, std::uint8_t band);
@@ -132,13 +145,14 @@ class PoolQueues {
   Tasks& tasks_;
   Ledger& ledger_;
   Millis aging_;
-  std::uint64_t order_ = 0;
+  std::uint64_t order_ = 0;  // of tasks
+  std::uint64_t turn_ = 0;   // of lanes
   Slab<Share> shares_;
   Slab<Lane> lanes_;
   FlatIndex share_index_, lane_index_;
   std::vector<PoolQueue> queues_;
   std::vector<Heap> at_repo_, at_flow_;  // parked lanes, by whose turn it is
-  std::vector<Gate> released_;
+  std::vector<Gate> released_, left_;
 };
 
 }  // namespace mahavishnu::domain

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <exception>
+#include <span>
 
 #include "base/log.h"
 #include "mcp/error_map.h"
@@ -18,9 +19,9 @@ constexpr std::array<std::string_view, 4> kLegacyMethods{"initialize", "ping", "
 constexpr std::array<std::string_view, 3> kModernMethods{"server/discover", "tools/list",
                                                          "tools/call"};
 
-std::vector<std::string_view> methods_of(Revision revision) {
-  if (is_modern(revision)) return {kModernMethods.begin(), kModernMethods.end()};
-  return {kLegacyMethods.begin(), kLegacyMethods.end()};
+std::span<const std::string_view> methods_of(Revision revision) {
+  if (is_modern(revision)) return kModernMethods;
+  return kLegacyMethods;
 }
 
 rpc::RpcError invalid_params(std::string message) {
@@ -96,7 +97,8 @@ Reply Dispatcher::unknown_method(const rpc::Request& request, Revision revision)
     message += ": " + std::string(to_string(revision)) +
                " has no handshake; without _meta it is served for 2025-11-25 and earlier";
   } else {
-    message += did_you_mean(request.method, methods_of(revision));
+    const auto methods = methods_of(revision);
+    message += did_you_mean(request.method, {methods.begin(), methods.end()});
   }
   return refusal(request.id, rpc_error(error_code::kMethodNotFound, message), revision);
 }

@@ -73,7 +73,7 @@ rpc::RpcError missing(const char* header, std::string_view body) {
 }  // namespace
 
 bool accepts_both(std::string_view accept) {
-  if (accept.data() == nullptr) return true;
+  if (accept.data() == nullptr || accept == "application/json, text/event-stream") return true;
   bool json = false;
   bool stream = false;
   while (!accept.empty()) {
@@ -89,7 +89,8 @@ bool accepts_both(std::string_view accept) {
 }
 
 bool is_json(std::string_view content_type) {
-  return equal_in_any_case(next_item(content_type, ';'), "application/json");
+  return content_type == "application/json" ||
+         equal_in_any_case(next_item(content_type, ';'), "application/json");
 }
 
 std::optional<rpc::RpcError> check_version_header(const RequestHeaders& headers,

@@ -35,14 +35,21 @@ bool integers_from_doubles(Json& value) {
   return changed;
 }
 
-// The fallback's path: valijson's context is "<root>", "[key]", "[0]".
-std::string path_of(const std::vector<std::string>& context, std::string_view root) {
+// The fallback's sentence. valijson's context is "<root>", "[key]", "[0]", and it does not say what
+// came.
+std::string sentence_of(const valijson::ValidationResults::Error& error, const Json& document,
+                        std::string_view root) {
   std::string path(root);
-  for (std::size_t i = 1; i < context.size(); ++i) {
-    const std::string& step = context[i];
-    path += "/" + (step.size() > 2 ? step.substr(1, step.size() - 2) : step);
+  const Json* value = &document;
+  for (std::size_t i = 1; i < error.context.size(); ++i) {
+    const std::string& step = error.context[i];
+    const std::string key = step.size() > 2 ? step.substr(1, step.size() - 2) : step;
+    path += "/" + key;
+    const Json::json_pointer pointer = Json::json_pointer() / key;
+    value = value != nullptr && value->contains(pointer) ? &value->at(pointer) : nullptr;
   }
-  return path;
+  return path + ": " + error.description +
+         (value != nullptr ? " It got " + describe(*value) + "." : "");
 }
 
 }  // namespace
@@ -93,7 +100,7 @@ std::vector<std::string> Schema::violations(Json& document, std::string_view roo
   c.validator.validate(c.schema, Adapter(document), &results);
   for (const auto& error : results) {
     if (sentences.size() == kMostViolations) break;
-    sentences.push_back(path_of(error.context, root) + ": " + error.description);
+    sentences.push_back(sentence_of(error, document, root));
   }
   return sentences;
 }

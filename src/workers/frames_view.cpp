@@ -67,7 +67,9 @@ void ViewWindow::add(Tag tag, std::string_view body) {
   position_ += body.size();
   if (position_ <= begin_) return;
   if (at < begin_) body.remove_prefix(begin_ - at);
-  raw_.append(body.substr(0, max_ - raw_.size()));
+  body = body.substr(0, max_ - raw_.size());
+  raw_.append(body);
+  add_run(runs_, tag == Tag::Stderr ? 'e' : 'o', body.size());
 }
 
 OutputSlice ViewWindow::slice() && {
@@ -76,6 +78,7 @@ OutputSlice ViewWindow::slice() && {
   slice.at_end = slice.begin + raw_.size() >= position_;
   slice.dropped = dropped_;
   slice.raw = std::move(raw_);
+  slice.runs = print_runs(runs_);
   return slice;
 }
 

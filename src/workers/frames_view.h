@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "workers/kept_output.h"
+#include "workers/result_text.h"
 
 namespace mahavishnu::workers {
 
@@ -43,6 +45,7 @@ class ViewWindow {
   std::uint64_t position_ = 0;
   std::uint64_t dropped_ = 0;
   std::string raw_;
+  std::vector<Run> runs_;
 };
 
 // Passes the frames of an open spool file, up to `size` bytes of it, through the window.

@@ -14,7 +14,7 @@
 namespace mahavishnu::workers {
 namespace {
 
-constexpr std::size_t kMemory = 8192;
+constexpr std::size_t kMemory = kTextBytes;  // what fits is told by the end record alone
 constexpr std::size_t kRing = 65536;
 constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 
@@ -179,11 +179,12 @@ OutputSlice KeptOutput::read(OutputStream view, std::int64_t offset, std::size_t
 
 void KeptOutput::finish(domain::TaskResult& result) {
   const std::uint64_t size = size_of(OutputStream::All);
-  result.text = read(OutputStream::All, -1, kMemory).raw;
+  OutputSlice end = read(OutputStream::All, -1, kMemory);
+  result.text = std::move(end.raw);
+  result.streams = std::move(end.runs);
   result.truncated = dropped() > 0 || size > kMemory;
   result.output_bytes = produced_;
-  const bool tells_more = size > kMemory || head_[1] + in_ring_[1] > 0;
-  if (tells_more && open_spool()) {
+  if (size > kMemory && open_spool()) {
     result.spool = spool_path_;
     if (!write_spool(tail_frames())) dropped_[0] += ring_size_;
   } else if (size > kMemory) {

@@ -35,8 +35,8 @@ class KeptOutput {
   // is behind the head moves until the end.
   OutputSlice read(OutputStream view, std::int64_t offset, std::size_t max) const;
 
-  // Writes the tail behind the head and fills the output's part of `result`. Call once, last. The
-  // spool is left behind when it tells more than the text does: more bytes, or which were stderr.
+  // Writes the tail behind the head and fills the output's part of `result`, its text still raw.
+  // Call once, last. The spool is left behind when it holds more than the text does.
   void finish(domain::TaskResult& result);
 
  private:

@@ -1,11 +1,10 @@
 #include "workers/messages.h"
 
+#include "workers/result_text.h"
 #include "workers/text.h"
 
 namespace mahavishnu::workers {
 namespace {
-
-constexpr std::size_t kTextBytes = 8192;
 
 std::uint64_t count(base::Millis millis) { return static_cast<std::uint64_t>(millis.count()); }
 
@@ -133,7 +132,7 @@ std::string encode_end(const AttemptEnded& end) {
   put(out, end.signal);
   out.number(static_cast<std::uint64_t>(end.processes_left));
   const domain::TaskResult& result = end.result;
-  out.text(result.text).number(result.truncated ? 1 : 0);
+  out.text(result.text).text(result.streams).number(result.truncated ? 1 : 0);
   out.number(result.output_bytes).number(result.dropped_bytes);
   out.text(result.spool).text(result.message).number(result.unenforced.size());
   for (const auto& limit : result.unenforced) out.text(limit);
@@ -150,7 +149,8 @@ std::optional<AttemptEnded> decode_end(std::string_view body) {
   end.signal = get_optional(in);
   end.processes_left = static_cast<int>(in.number());
   domain::TaskResult& result = end.result;
-  result.text = last_valid_text(in.text(), kTextBytes);
+  const std::string raw = in.text();
+  set_text(result, raw, in.text());
   result.truncated = in.number() != 0;
   result.output_bytes = in.number();
   result.dropped_bytes = in.number();

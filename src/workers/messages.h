@@ -35,6 +35,7 @@ struct ReadRequest {
 // A part of one view of the kept output, as it was produced (raw bytes).
 struct OutputSlice {
   std::string raw;
+  std::string runs;  // whose bytes they are (print_runs); not on the wire
   std::uint64_t begin = 0;
   bool at_end = false;  // nothing of the view is behind it at the moment
   std::uint64_t dropped = 0;

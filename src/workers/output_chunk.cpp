@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "workers/result_text.h"
 #include "workers/text.h"
 
 namespace mahavishnu::workers {
@@ -27,7 +28,7 @@ domain::OutputChunk make_chunk(OutputSlice slice, bool from_end, bool ended) {
 
 domain::OutputChunk chunk_of(const domain::TaskResult& result, OutputStream view,
                              std::int64_t offset, std::size_t max_bytes) {
-  const std::string_view text = view == OutputStream::Stderr ? "" : result.text;
+  const std::string text = text_of(result, view);
   const std::size_t max = chunk_size(max_bytes);
   const std::size_t tail = text.size() > max ? text.size() - max : 0;
   OutputSlice slice;

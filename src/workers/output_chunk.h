@@ -15,7 +15,7 @@ std::size_t chunk_size(std::size_t max_bytes);
 // `from_end`: the slice was asked for by a negative offset. `ended`: nothing more will come.
 domain::OutputChunk make_chunk(OutputSlice slice, bool from_end, bool ended);
 
-// The same of a result with no spool: then its text is all there is, and all of it is stdout.
+// The same of a result with no spool: then its text is all there is.
 domain::OutputChunk chunk_of(const domain::TaskResult& result, OutputStream view,
                              std::int64_t offset, std::size_t max_bytes);
 

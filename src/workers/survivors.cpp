@@ -12,9 +12,9 @@
 #include "workers/cgroup.h"
 #include "workers/kept_output.h"
 #include "workers/process_tree.h"
+#include "workers/result_text.h"
 #include "workers/run_dir.h"
 #include "workers/socket_path.h"
-#include "workers/text.h"
 
 namespace mahavishnu::workers {
 namespace {
@@ -23,7 +23,6 @@ using base::Millis;
 
 constexpr Millis kReach{5000};
 constexpr Millis kKill{2000};
-constexpr std::size_t kTextBytes = 8192;
 
 // An attempt file's name is a fence: digits, '-', digits.
 bool is_fence(const std::string& name) {
@@ -89,7 +88,7 @@ AttemptEnded lost(const std::string& run_dir, const AttemptHeader& header, int p
                        ") was killed; what it had started was ended with it";
   const std::string spool = spool_path(run_dir, header.mark());
   if (const auto slice = read_spool(spool, OutputStream::All, -1, kTextBytes)) {
-    end.result.text = last_valid_text(slice->raw, kTextBytes);
+    set_text(end.result, slice->raw, slice->runs);
     end.result.spool = spool;
     end.result.truncated = true;
     end.result.output_bytes = slice->begin + slice->raw.size();

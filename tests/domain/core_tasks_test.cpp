@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "desk.h"
+#include "domain/desk.h"
 
 using namespace mahavishnu::domain;
 using namespace mahavishnu::domain::tests;

@@ -22,6 +22,7 @@ constexpr const char* kSchema = R"({
     "timeouts": {"$ref": "#/definitions/timeouts"},
     "argv": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3,
              "uniqueItems": true},
+    "when": {"type": "string", "format": "date-time"},
     "either": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
     "steps": {"type": "array", "items": {"type": "object", "required": ["id"],
               "properties": {"id": {"type": "string"}}, "additionalProperties": false}}
@@ -116,6 +117,8 @@ TEST_SUITE("schema") {
     const auto found = violations({{"either", Json::array()}});
     REQUIRE(!found.empty());
     CHECK(found.front().starts_with("arguments/either: "));
+    CHECK(found.front().ends_with(" It got array of 0."));
+    CHECK(violations({{"when", "tomorrow"}}).front().ends_with(" It got string \"tomorrow\"."));
   }
 
   TEST_CASE("a long value is cut") {

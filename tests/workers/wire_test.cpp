@@ -62,6 +62,7 @@ TEST_SUITE("wire") {
     end.reason = Reason::Signal;
     end.signal = 9;
     end.result.text = "a\xFF";
+    end.result.streams = "o1e1";
     end.result.unenforced = {"processes"};
     FrameBuffer buffer;
     buffer.add(encode_end(end));
@@ -72,6 +73,7 @@ TEST_SUITE("wire") {
     CHECK(out->signal == 9);
     CHECK_FALSE(out->exit_code.has_value());
     CHECK(out->result.text == "a\xEF\xBF\xBD");
+    CHECK(out->result.streams == "o1e3");
     CHECK(out->result.unenforced == end.result.unenforced);
   }
 }

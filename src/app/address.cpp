@@ -1,0 +1,43 @@
+#include "app/address.h"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+
+namespace mahavishnu::app {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+bool Address::is_loopback() const {
+  in_addr v4{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
+  return host == "localhost" || host == "::1";
+}
+
+std::string Address::str() const {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<Address> parse_address(std::string_view text) {
+  Address address;
+  const auto colon = text.rfind(':');
+  const std::string_view port = colon == std::string_view::npos ? text : text.substr(colon + 1);
+  std::string_view host =
+      colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const bool bare_v6 = !bracketed && host.find(':') != std::string_view::npos;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (error != std::errc() || end != port.data() + port.size() || bare_v6) {
+    return fail(
+        ErrorCode::InvalidArgument,
+        "\"" + std::string(text) + "\" is not HOST:PORT, such as 127.0.0.1:8680 or [::1]:8680");
+  }
+  address.host = host.empty() ? "127.0.0.1" : std::string(host);
+  return address;
+}
+
+}  // namespace mahavishnu::app

@@ -1,0 +1,217 @@
+#include "app/engine.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <thread>
+
+#include "base/log.h"
+#include "control/timers.h"
+#include "journal/sqlite_journal.h"
+#include "tools/registry.h"
+#include "workers/git_facts.h"
+#include "workers/shell_executor.h"
+
+namespace mahavishnu::app {
+namespace {
+
+using base::awaitable;
+using base::fail;
+using base::Status;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+std::int64_t resident_bytes() {
+  long pages = 0;
+  long resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return std::int64_t{resident} * ::sysconf(_SC_PAGESIZE);
+}
+
+control::ServiceOptions service_options(const Config& config, const std::string& node,
+                                        const journal::SqliteJournal& journal) {
+  control::ServiceOptions options;
+  options.core.max_running = static_cast<int>(config.number("server.max_running"));
+  options.core.max_live_tasks = static_cast<int>(config.number("server.max_live_tasks"));
+  options.core.aging = config.duration("scheduler.aging_ms");
+  options.env_allow = config.list("work.env_allow");
+  options.allowed_paths = config.list("allowed_paths");
+  options.server_env = {config.environment().begin(), config.environment().end()};
+  options.node = node;
+  options.more_metrics = [&journal](control::Metrics& metrics) {
+    const auto stats = journal.stats();
+    metrics.gauges["rss_bytes"] = resident_bytes();
+    metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
+    metrics.counters["journal_commits"] = stats.commits;
+    metrics.counters["journal_transactions"] = stats.transactions;
+    metrics.counters["journal_failed"] = stats.failed;
+    metrics.counters["journal_reads"] = stats.reads;
+    metrics.counters["journal_events_dropped"] = stats.events_dropped;
+  };
+  return options;
+}
+
+workers::ShellOptions shell_options(const Config& config, const DataDirectory& directory,
+                                    const std::string& node) {
+  workers::ShellOptions options;
+  options.run_dir = directory.run_folder();
+  options.executable = "/proc/self/exe";
+  options.node = node;
+  options.lease = config.duration("work.lease_ms");
+  return options;
+}
+
+mcp::ServerOptions server_options(const Config& config) {
+  mcp::ServerOptions options;
+  options.version = MAHAVISHNU_VERSION;
+  options.instructions = tools::instructions();
+  options.max_in_flight_per_connection =
+      static_cast<std::size_t>(config.number("rpc.max_in_flight"));
+  return options;
+}
+
+// Puts the step in front of what went wrong with it.
+Status in_step(const char* step, const base::Error& error) {
+  return fail(error.code, std::string(step) + ": " + error.message, error.retry_after_ms);
+}
+
+}  // namespace
+
+// In the order they are made; destroyed in reverse.
+struct Engine::Parts {
+  Parts(asio::any_io_executor executor, const Setup& given, std::string around)
+      : control(std::move(executor)), setup(given), folder(std::move(around)) {}
+
+  asio::any_io_executor control;
+  Setup setup;
+  std::string folder;
+  std::string node = host_name();
+  Repositories repositories;
+  std::optional<DataDirectory> directory;
+  std::unique_ptr<journal::SqliteJournal> journal;
+  std::unique_ptr<workers::ShellExecutor> shell;
+  std::unique_ptr<workers::GitFacts> git;
+  std::unique_ptr<control::Timers> timers;
+  std::unique_ptr<control::Service> service;
+  std::unique_ptr<RepositoryWatch> watch;
+  std::unique_ptr<tools::Context> context;
+  std::vector<std::string> tool_names;
+  std::unique_ptr<mcp::Server> server;
+  bool draining = false;
+};
+
+Engine::Engine(asio::any_io_executor control, const Setup& setup, std::string folder)
+    : parts_(std::make_unique<Parts>(control, setup, std::move(folder))) {}
+
+Engine::~Engine() = default;
+
+awaitable<Status> Engine::start() {
+  auto started = co_await start_parts();
+  if (!started) co_await stop();
+  co_return started;
+}
+
+awaitable<Status> Engine::start_parts() {
+  Parts& p = *parts_;
+  const Config& config = p.setup.config;
+  auto repositories = load_repositories(p.setup, p.folder);
+  if (!repositories) co_return in_step("repositories", repositories.error());
+  p.repositories = std::move(*repositories);
+
+  auto directory = DataDirectory::prepare(p.setup.data, config.environment());
+  if (!directory) co_return in_step("data directory", directory.error());
+  p.directory.emplace(std::move(*directory));
+  if (auto locked = p.directory->lock(); !locked) co_return fail(locked.error());
+
+  journal::JournalOptions journal_options;
+  journal_options.directory = p.directory->path();
+  journal_options.ballast_bytes =
+      static_cast<std::uint64_t>(config.number("journal.ballast_bytes"));
+  journal_options.read_limit = config.duration("journal.read_ms");
+  auto journal = journal::SqliteJournal::open(p.control, journal_options);
+  if (!journal) co_return in_step("journal", journal.error());
+  p.journal = std::move(*journal);
+  auto snapshot = p.journal->load();
+  if (!snapshot) co_return in_step("journal", snapshot.error());
+
+  p.shell = std::make_unique<workers::ShellExecutor>(p.control,
+                                                     shell_options(config, *p.directory, p.node));
+  if (auto zygote = p.shell->start_zygote(); !zygote) co_return in_step("workers", zygote.error());
+  p.git = std::make_unique<workers::GitFacts>(p.control);
+
+  p.timers = control::make_system_timers(p.control);
+  p.service = std::make_unique<control::Service>(
+      p.control, service_options(config, p.node, *p.journal), *p.timers, *p.journal, *p.journal,
+      std::map<std::string, domain::Executor*>{{"shell", p.shell.get()}});
+  p.service->set_repositories(p.repositories.index);
+  const auto workers = static_cast<int>(config.number("pools.default.max_workers"));
+  domain::Snapshot state = std::move(*snapshot);
+  if (auto started = co_await p.service->start(std::move(state), workers > 0 ? workers : cores());
+      !started) {
+    co_return in_step("work of the last run", started.error());
+  }
+
+  RepositoryWatch::Options watch{p.setup.repos_file, config.environment(), base::Millis(1000)};
+  p.watch = std::make_unique<RepositoryWatch>(
+      p.control, std::move(watch),
+      [&p](RepositoryIndexPtr index) { p.service->set_repositories(std::move(index)); });
+  p.watch->start(p.repositories.index->all().size(), p.repositories.version);
+
+  p.context.reset(new tools::Context{*p.service, *p.git, *p.timers});
+  auto tools = tools::all(*p.context);
+  for (const auto& tool : tools) p.tool_names.push_back(tool.name);
+  auto server =
+      mcp::Server::create(p.control, server_options(config), std::move(tools),
+                          [&p](std::string_view tool, std::chrono::microseconds took, bool ok) {
+                            p.service->clocked("tools/call " + std::string(tool), took, ok);
+                          });
+  if (!server) co_return in_step("tools", server.error());
+  p.server = std::move(*server);
+  co_return Status{};
+}
+
+awaitable<void> Engine::drain(base::Millis grace) {
+  parts_->draining = true;
+  co_await parts_->service->drain(grace);
+}
+
+awaitable<void> Engine::stop() {
+  Parts& p = *parts_;
+  if (p.server) p.server->drain();
+  if (p.watch) co_await p.watch->stop();
+  if (p.service) p.service->stop();
+  if (p.server) co_await p.server->stop();
+  if (p.git) p.git->stop();
+  if (p.shell) p.shell->stop();
+  if (p.journal) p.journal->stop();
+  p.server.reset();
+  p.context.reset();
+  p.watch.reset();
+  p.service.reset();
+  p.timers.reset();
+  p.git.reset();
+  p.shell.reset();
+  p.journal.reset();
+  p.directory.reset();
+}
+
+mcp::Server& Engine::server() { return *parts_->server; }
+const std::vector<std::string>& Engine::tool_names() const { return parts_->tool_names; }
+control::Service& Engine::service() { return *parts_->service; }
+const DataDirectory& Engine::directory() const { return *parts_->directory; }
+const std::string& Engine::note() const { return parts_->repositories.note; }
+RepositoryWatch::Status Engine::repositories() const { return parts_->watch->status(); }
+
+std::string Engine::not_ready() const {
+  if (!parts_->server) return "starting";
+  if (parts_->draining) return "draining: no new work is taken";
+  return parts_->journal->stats().ballast_held ? "" : "the disk is full: no new work is taken";
+}
+
+}  // namespace mahavishnu::app

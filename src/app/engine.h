@@ -1,0 +1,52 @@
+// Everything below the doors: the data directory, the journal, the executors, the service, the
+// tools and the MCP server, made in order and ended in reverse.
+//
+// The one place that knows which concrete class stands behind each port. Control thread only.
+// Lifetime: after a start() that succeeded, stop() must be awaited before destruction.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/data_directory.h"
+#include "app/repository_watch.h"
+#include "app/setup.h"
+#include "base/asio.h"
+#include "control/service.h"
+#include "mcp/server.h"
+
+namespace mahavishnu::app {
+
+class Engine {
+ public:
+  // What it serves when there is no repositories file: the checkout around `folder`.
+  Engine(asio::any_io_executor control, const Setup& setup, std::string folder);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Each step that fails says which it was; what had started is ended again.
+  base::awaitable<base::Status> start();
+
+  // Takes no new work and waits for what runs, at most `grace`; reading goes on meanwhile.
+  base::awaitable<void> drain(base::Millis grace);
+  // Ends every call, then everything, in reverse order. Idempotent.
+  base::awaitable<void> stop();
+
+  mcp::Server& server();
+  const std::vector<std::string>& tool_names() const;
+  control::Service& service();
+  const DataDirectory& directory() const;
+  RepositoryWatch::Status repositories() const;
+  const std::string& note() const;  // what a person should be told about the repositories, or ""
+
+  // Why it is not ready ("" : it is).
+  std::string not_ready() const;
+
+ private:
+  struct Parts;
+  base::awaitable<base::Status> start_parts();
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace mahavishnu::app

@@ -1,0 +1,138 @@
+#include "app/secrets.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace mahavishnu::app {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+constexpr std::size_t kShortestToken = 32;
+
+using Digest = std::array<unsigned char, 32>;
+
+Digest sha256(std::string_view text) {
+  Digest digest;
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  return digest;
+}
+
+std::string base64url(const unsigned char* bytes, std::size_t size) {
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string text;
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    bits = (bits << 8U) | bytes[i];
+    for (held += 8; held >= 6; held -= 6)
+      text += kLetters[(bits >> static_cast<unsigned>(held - 6)) & 63U];
+  }
+  if (held > 0) text += kLetters[(bits << static_cast<unsigned>(6 - held)) & 63U];
+  return text;
+}
+
+// Written beside its place and linked there, so that nobody ever reads half a token and of two
+// servers that start at once one wins. Conflict: it exists.
+Status write_once(const std::string& file, const std::string& text) {
+  const std::string draft = file + "." + std::to_string(::getpid()) + ".tmp";
+  const int out = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (out < 0)
+    return fail(ErrorCode::Unavailable, "cannot write " + draft + ": " + std::strerror(errno));
+  const std::string line = text + "\n";
+  const bool written =
+      ::write(out, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+      ::fsync(out) == 0;
+  const std::string reason = std::strerror(errno);
+  ::close(out);
+  const bool linked = written && ::link(draft.c_str(), file.c_str()) == 0;
+  const int link_error = errno;
+  ::unlink(draft.c_str());
+  if (!written) return fail(ErrorCode::Unavailable, "cannot write " + draft + ": " + reason);
+  if (!linked && link_error == EEXIST) return fail(ErrorCode::Conflict, file + " exists");
+  if (!linked)
+    return fail(ErrorCode::Unavailable, "cannot make " + file + ": " + std::strerror(link_error));
+  return {};
+}
+
+}  // namespace
+
+std::string sha256_hex(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const unsigned char byte : sha256(text)) {
+    hex += kDigits[byte >> 4U];
+    hex += kDigits[byte & 15U];
+  }
+  return hex;
+}
+
+Result<std::string> make_token() {
+  std::array<unsigned char, 32> bytes;
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    return fail(ErrorCode::Unavailable, "the system gave no randomness for a token");
+  }
+  return base64url(bytes.data(), bytes.size());
+}
+
+Result<std::string> read_token(const std::string& file) {
+  const int in = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (in < 0) {
+    return fail(errno == ENOENT ? ErrorCode::NotFound : ErrorCode::Denied,
+                "cannot read the token file " + file + ": " + std::strerror(errno));
+  }
+  struct stat facts {};
+  std::string text(512, '\0');
+  const bool looked = ::fstat(in, &facts) == 0;
+  const ssize_t got = ::read(in, text.data(), text.size());
+  ::close(in);
+  text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.pop_back();
+  if (!looked || (facts.st_mode & 077U) != 0) {
+    return fail(ErrorCode::Denied,
+                "others may read the token file " + file + "; close it with: chmod 600 " + file);
+  }
+  if (text.size() < kShortestToken || text.find_first_of(" \t\r\n") != std::string::npos) {
+    return fail(ErrorCode::InvalidArgument, "the token file " + file +
+                                                " does not hold one token of at least " +
+                                                std::to_string(kShortestToken) +
+                                                " characters; remove it and a new one is made");
+  }
+  return text;
+}
+
+Result<Token> load_or_make_token(const std::string& file) {
+  auto known = read_token(file);
+  if (known) return Token{std::move(*known), false};
+  if (known.error().code != ErrorCode::NotFound) return fail(known.error());
+  auto made = make_token();
+  if (!made) return fail(made.error());
+  if (auto written = write_once(file, *made); !written) {
+    if (written.error().code != ErrorCode::Conflict) return fail(written.error());
+    auto other = read_token(file);
+    if (!other) return fail(other.error());
+    return Token{std::move(*other), false};
+  }
+  return Token{std::move(*made), true};
+}
+
+TokenCheck::TokenCheck(std::string_view token) : digest_(sha256(token)) {}
+
+bool TokenCheck::matches(std::string_view candidate) const {
+  const Digest other = sha256(candidate);
+  return CRYPTO_memcmp(digest_.data(), other.data(), digest_.size()) == 0;
+}
+
+}  // namespace mahavishnu::app

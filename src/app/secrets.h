@@ -1,0 +1,39 @@
+// The HTTP token: 256 bits from the system's randomness, written once to a file only its owner
+// reads.
+//
+// Its text is never logged; it is printed once, when it was made. Any thread.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace mahavishnu::app {
+
+// Hex digits, lower case.
+std::string sha256_hex(std::string_view text);
+
+// 43 characters of base64url.
+base::Result<std::string> make_token();
+
+struct Token {
+  std::string text;
+  bool is_new = false;  // made by this call
+};
+// Reads `file`, or makes it (0600). Denied when others may read it: says how to close it.
+base::Result<Token> load_or_make_token(const std::string& file);
+base::Result<std::string> read_token(const std::string& file);
+
+// Knows a token without keeping it: digests are compared, in constant time.
+class TokenCheck {
+ public:
+  explicit TokenCheck(std::string_view token);
+  bool matches(std::string_view candidate) const;
+
+ private:
+  std::array<unsigned char, 32> digest_;
+};
+
+}  // namespace mahavishnu::app

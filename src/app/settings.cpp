@@ -1,0 +1,208 @@
+#include "app/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace mahavishnu::app {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+constexpr std::int64_t kDay = 24LL * 3600 * 1000;
+constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kGiB = 1LL << 30;
+
+using Unit = std::pair<std::string_view, std::int64_t>;
+constexpr std::array<Unit, 9> kSizeUnits{{{"", 1},
+                                          {"B", 1},
+                                          {"KB", 1000},
+                                          {"MB", 1000000},
+                                          {"GB", 1000000000},
+                                          {"KIB", 1LL << 10},
+                                          {"MIB", 1LL << 20},
+                                          {"GIB", kGiB},
+                                          {"TIB", 1LL << 40}}};
+constexpr std::array<Unit, 6> kDurationUnits{
+    {{"", 1}, {"MS", 1}, {"S", 1000}, {"M", 60000}, {"H", 3600000}, {"D", kDay}}};
+
+std::string upper(std::string_view text) {
+  std::string result;
+  for (const char c : text)
+    result += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return result;
+}
+
+// A whole number and a unit of `units`, with or without one space between them.
+template <std::size_t N>
+Result<std::int64_t> parse_with_unit(std::string_view text, const std::array<Unit, N>& units,
+                                     std::string_view example) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
+  if (rest.starts_with(' ')) rest.remove_prefix(1);
+  if (error == std::errc() && number >= 0) {
+    const std::string unit = upper(rest);
+    for (const auto& [name, factor] : units) {
+      if (unit != name) continue;
+      if (number > std::numeric_limits<std::int64_t>::max() / factor) break;
+      return number * factor;
+    }
+  }
+  return fail(ErrorCode::InvalidArgument,
+              "\"" + std::string(text) + "\" is not a " + std::string(example));
+}
+
+bool is_choice(const Setting& setting, std::string_view text) {
+  std::string_view choices = setting.choices;
+  if (choices.empty()) return true;
+  while (!choices.empty()) {
+    const auto end = std::min(choices.find('|'), choices.size());
+    if (choices.substr(0, end) == text) return true;
+    choices.remove_prefix(std::min(end + 1, choices.size()));
+  }
+  return false;
+}
+
+Result<std::int64_t> parse_plain(const Setting& setting, std::string_view text) {
+  if (setting.type == SettingType::Size) return parse_size(text);
+  if (setting.type == SettingType::Duration) return parse_duration(text);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return fail(ErrorCode::InvalidArgument, "\"" + std::string(text) + "\" is not a whole number");
+  }
+  return number;
+}
+
+std::vector<Setting> make_settings() {
+  using enum SettingType;
+  return {
+      {"data", Path, "", 0, 0, "", "data directory; empty: $XDG_STATE_HOME/mahavishnu"},
+      {"repos", Path, "", 0, 0, "", "repositories file; empty: repos.yaml beside config.yaml"},
+      {"http.listen", Text, "127.0.0.1:8680", 0, 0, "", "address and port of the HTTP door"},
+      {"http.allowed_hosts", List, "", 0, 0, "",
+       "Host names accepted besides the address listened on"},
+      {"http.allowed_origins", List, "", 0, 0, "", "browser origins accepted besides local ones"},
+      {"http.max_body_bytes", Size, "4MiB", 1024, kGiB, "", "longest HTTP body"},
+      {"http.max_connections", Integer, "10000", 1, 1000000, "", "HTTP connections at once"},
+      {"http.header_ms", Duration, "10s", 1, kDay, "", "for a whole request head to arrive"},
+      {"http.body_ms", Duration, "30s", 1, kDay, "", "for a whole body to arrive"},
+      {"http.idle_ms", Duration, "300s", 1, kDay, "",
+       "a kept connection without a request is closed"},
+      {"rpc.max_message_bytes", Size, "4MiB", 1024, kGiB, "",
+       "longest message on stdio and sockets"},
+      {"rpc.max_in_flight", Integer, "256", 1, 100000, "", "calls at once on one connection"},
+      {"log.level", Text, "info", 0, 0, "trace|debug|info|warn|error|off", "what goes to stderr"},
+      {"server.max_running", Integer, "0", 0, kMany, "",
+       "attempts at once in the server; 0: no limit"},
+      {"server.max_live_tasks", Integer, "1000000", 1, kMany, "",
+       "tasks not ended; more are refused"},
+      {"pools.default.max_workers", Integer, "0", 0, 10000, "",
+       "of the default pool; 0: one a core"},
+      {"scheduler.aging_ms", Duration, "60s", 1, kDay, "",
+       "a queued task gains a priority in this time"},
+      {"shutdown.grace_ms", Duration, "30s", 0, kDay, "", "TERM waits this long for running work"},
+      {"work.env_allow", List, "PATH,HOME,USER,LOGNAME,SHELL,LANG,LC_ALL,TZ,TMPDIR", 0, 0, "",
+       "variables of the server's environment that work sees"},
+      {"work.lease_ms", Duration, "30s", 1000, kDay, "",
+       "work ends this long after its server vanished"},
+      {"journal.ballast_bytes", Size, "8MiB", 0, kGiB, "",
+       "room kept for completions on a full disk"},
+      {"journal.read_ms", Duration, "5s", 100, kDay, "", "longest read of the journal"},
+      {"allowed_paths", PathList, "", 0, 0, "", "where work may run besides the repositories"},
+  };
+}
+
+}  // namespace
+
+const std::vector<Setting>& settings() {
+  static const std::vector<Setting> table = make_settings();
+  return table;
+}
+
+const Setting* find_setting(std::string_view key) {
+  for (const Setting& setting : settings()) {
+    if (key == setting.key) return &setting;
+  }
+  return nullptr;
+}
+
+std::string environment_name(std::string_view key) {
+  std::string name = "MAHAVISHNU_" + upper(key);
+  for (char& c : name) {
+    if (c == '.') c = '_';
+  }
+  return name;
+}
+
+std::string expected(const Setting& setting) {
+  const std::string between =
+      " from " + std::to_string(setting.min) + " to " + std::to_string(setting.max);
+  switch (setting.type) {
+    case SettingType::Text:
+      return *setting.choices != '\0' ? "one of " + std::string(setting.choices) : "a text";
+    case SettingType::Path:
+      return "a path";
+    case SettingType::Integer:
+      return "a whole number" + between;
+    case SettingType::Size:
+      return "a size such as 4MiB or 4194304, in bytes" + between;
+    case SettingType::Duration:
+      return "a duration such as 30s, 500ms or 1500, in milliseconds" + between;
+    case SettingType::List:
+      return "a list of texts";
+    case SettingType::PathList:
+      return "a list of paths";
+  }
+  return {};
+}
+
+Result<std::int64_t> parse_number(const Setting& setting, std::string_view text) {
+  const auto number = parse_plain(setting, text);
+  if (!number || *number < setting.min || *number > setting.max) {
+    return fail(ErrorCode::InvalidArgument, std::string(setting.key) + ": \"" + std::string(text) +
+                                                "\" is not " + expected(setting));
+  }
+  return *number;
+}
+
+base::Status check_value(const Setting& setting, std::string_view text) {
+  switch (setting.type) {
+    case SettingType::Integer:
+    case SettingType::Size:
+    case SettingType::Duration: {
+      const auto number = parse_number(setting, text);
+      if (!number) return fail(number.error());
+      return {};
+    }
+    case SettingType::Text:
+      if (!is_choice(setting, text)) {
+        return fail(ErrorCode::InvalidArgument, std::string(setting.key) + ": \"" +
+                                                    std::string(text) + "\" is not " +
+                                                    expected(setting));
+      }
+      return {};
+    case SettingType::Path:
+    case SettingType::List:
+    case SettingType::PathList:
+      return {};
+  }
+  return {};
+}
+
+Result<std::int64_t> parse_size(std::string_view text) {
+  return parse_with_unit(text, kSizeUnits, "size such as 4MiB, 64KiB or 4096");
+}
+
+Result<std::int64_t> parse_duration(std::string_view text) {
+  return parse_with_unit(text, kDurationUnits,
+                         "duration such as 30s, 500ms, 10m or 1500 (milliseconds)");
+}
+
+}  // namespace mahavishnu::app

@@ -1,0 +1,12 @@
+// What a person is told so that a client can be connected: configuration ready to paste.
+#pragma once
+
+#include <string>
+
+namespace mahavishnu::app {
+
+// For the clients in use (Claude Code, .mcp.json, VS Code, Cursor) and curl. `url` is that of the
+// server ("http://127.0.0.1:8680"); an empty token is --no-auth.
+std::string client_configuration(const std::string& url, const std::string& token);
+
+}  // namespace mahavishnu::app

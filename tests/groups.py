@@ -1,0 +1,199 @@
+"""Runs the groups of tests that scripts/test names, and adds up what they count.
+
+Every group prints its own output; its last line "N passed, N failed" (with ", N skipped" where it
+has those) is what it counts. The last line here is the sum.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+SANITIZED = ["domain", "rpc", "mcp", "net", "control"]
+SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "--buildtype=plain",
+            "-Dcpp_args=-Og -g1", "-Dperf=false"]
+COVERED = ["domain", "control", "rpc", "mcp"]
+LEAST_COVERAGE = 90.0
+COUNT = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
+DOCTEST = re.compile(r"\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed")
+
+
+class Count:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def failed_step(what, output=""):
+    if output:
+        print("\n".join(output.splitlines()[-60:]))
+    print(f"step failed: {what}")
+    return Count(failed=1)
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=ROOT, text=True, errors="replace", stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, **options)
+
+
+def configure(folder, arguments):
+    if os.path.exists(os.path.join(folder, "build.ninja")):
+        return None
+    done = run(["meson", "setup", folder, *arguments])
+    return None if done.returncode == 0 else failed_step("meson setup", done.stdout)
+
+
+def build(folder, arguments=(), targets=()):
+    wrong = configure(folder, arguments)
+    if wrong:
+        return wrong
+    done = run(["ninja", "-C", folder, *targets])
+    return None if done.returncode == 0 else failed_step("build", done.stdout)
+
+
+def count_test(test, environment):
+    """One test program: its doctest cases, or itself as one."""
+    try:
+        done = run(test["cmd"], env={**os.environ, **test["env"], **environment},
+                   timeout=max(test["timeout"], 60) * 2)
+        output, code = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as late:
+        output, code = str(late.stdout or ""), "timed out"
+    except OSError as missing:
+        output, code = str(missing), "not started"
+    found = DOCTEST.search(output)
+    count = Count(int(found[2]), int(found[3])) if found else Count(passed=1 if code == 0 else 0)
+    if code != 0:
+        count.failed = max(count.failed, 1)
+        print(output[-20000:])
+    return test["name"], code, count
+
+
+def run_programs(folder, names=None, environment=None):
+    listed = run(["meson", "introspect", folder, "--tests"])
+    tests = [test for test in json.loads(listed.stdout) if names is None or test["name"] in names]
+    total = Count()
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for name, code, count in pool.map(lambda test: count_test(test, environment or {}), tests):
+            print(f"  {name:12} {count}" + ("" if code == 0 else f"  (exit {code})"))
+            total.add(count)
+    return total
+
+
+def unit():
+    return build(BUILD) or run_programs(BUILD)
+
+
+def sanitized(names):
+    folder = os.path.join(ROOT, "build-asan")
+    targets = ["tests/%s/test_%s" % (name, name) for name in names]
+    environment = {"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=1",
+                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+    return build(folder, SANITIZE, targets) or run_programs(folder, names, environment)
+
+
+def asan():
+    listed = run(["meson", "introspect", BUILD, "--tests"])
+    names = [test["name"] for test in json.loads(listed.stdout)]
+    return sanitized([name for name in names if os.path.exists(
+        os.path.join(BUILD, "tests", name, f"test_{name}"))])
+
+
+def coverage():
+    """Line coverage of the layers that decide, by their own tests; needs gcovr."""
+    folder = os.path.join(ROOT, "build-coverage")
+    targets = ["tests/%s/test_%s" % (name, name) for name in COVERED]
+    wrong = build(folder, ["-Db_coverage=true", "--buildtype=plain", "-Dcpp_args=-Og -g1", "-Dperf=false"],
+                  targets)
+    if wrong:
+        return wrong
+    total = run_programs(folder, COVERED)
+    for layer in COVERED:
+        done = run(["gcovr", "--root", ROOT, "--filter", f"src/{layer}/", "--json-summary", folder])
+        try:
+            percent = json.loads(done.stdout[done.stdout.index("{"):])["line_percent"]
+        except (ValueError, KeyError):
+            return failed_step("gcovr", done.stdout)
+        enough = percent >= LEAST_COVERAGE
+        print(f"  {layer:12} {percent:.1f} % of lines" + ("" if enough else f", less than {LEAST_COVERAGE}"))
+        total.add(Count(passed=int(enough), failed=int(not enough)))
+    return total
+
+
+def script(*path, arguments=()):
+    """A group that is a program of its own; its last "N passed, N failed" counts."""
+    def group():
+        wrong = build(BUILD, targets=["mahavishnu"])
+        if wrong:
+            return wrong
+        done = run([sys.executable, "-B", os.path.join(ROOT, *path), *arguments])
+        print(done.stdout, end="" if done.stdout.endswith("\n") else "\n")
+        found = COUNT.findall(done.stdout)
+        if not found:
+            return failed_step(os.path.join(*path))
+        count = Count(*(int(number or 0) for number in found[-1]))
+        if done.returncode != 0:
+            count.failed = max(count.failed, 1)
+        return count
+    return group
+
+
+# Name → (what it is, the group). The first ones are the default, in this order.
+GROUPS = {
+    "unit": ("every layer's tests, and the dependency rule", unit),
+    "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
+    "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
+    "kill9": ("50 kills at random moments: nothing lost, doubled or left",
+              script("tests", "regress", "kill9.py", arguments=[os.path.join(BUILD, "mahavishnu")])),
+    "clients": ("official SDK clients", script("tests", "clients", "run.py")),
+    "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
+                   lambda: sanitized(SANITIZED)),
+    "asan": ("the same on every layer", asan),
+    "coverage": (f"line coverage of {', '.join(COVERED)} is at least {LEAST_COVERAGE} %", coverage),
+}
+BY_NAME_ONLY = {"asan", "coverage"}
+
+
+def exists(name):
+    folder = {"clients": "tests/clients/run.py", "transcripts": "tests/transcripts/run.py"}.get(name)
+    return folder is None or os.path.exists(os.path.join(ROOT, folder))
+
+
+def main(names):
+    if "--list" in names:
+        for name, (what, _) in GROUPS.items():
+            print(f"{name:12} {what}" + (" (by name only)" if name in BY_NAME_ONLY else ""))
+        return 0
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        print(f"there is no group {unknown[0]}; there are: {', '.join(GROUPS)}", file=sys.stderr)
+        return 2
+    chosen = names or [name for name in GROUPS if name not in BY_NAME_ONLY and exists(name)]
+    total, table = Count(), []
+    for name in chosen:
+        print(f"== {name}: {GROUPS[name][0]}", flush=True)
+        started = time.monotonic()
+        count = GROUPS[name][1]()
+        table.append(f"  {name:12} {count}  ({time.monotonic() - started:.0f} s)")
+        print(f"== {name}: {count}", flush=True)
+        total.add(count)
+    print("\nSummary\n" + "\n".join(table))
+    if total.skipped:
+        print(f"{total.skipped} skipped; each says why above")
+    print(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed or not total.passed else 0
+
+
+sys.exit(main(sys.argv[1:]))
