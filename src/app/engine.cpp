@@ -94,8 +94,8 @@ struct Engine::Parts {
   std::string node = host_name();
   Repositories repositories;
   std::optional<DataDirectory> directory;
-  std::unique_ptr<journal::SqliteJournal> journal;
   std::unique_ptr<workers::ShellExecutor> shell;
+  std::unique_ptr<journal::SqliteJournal> journal;
   std::unique_ptr<workers::GitFacts> git;
   std::unique_ptr<control::Timers> timers;
   std::unique_ptr<control::Service> service;
@@ -129,6 +129,11 @@ awaitable<Status> Engine::start_parts() {
   p.directory.emplace(std::move(*directory));
   if (auto locked = p.directory->lock(); !locked) co_return fail(locked.error());
 
+  // First of all: its process comes up while the journal is opened.
+  p.shell = std::make_unique<workers::ShellExecutor>(p.control,
+                                                     shell_options(config, *p.directory, p.node));
+  if (auto zygote = p.shell->start_zygote(); !zygote) co_return in_step("workers", zygote.error());
+
   journal::JournalOptions journal_options;
   journal_options.directory = p.directory->path();
   journal_options.ballast_bytes =
@@ -140,9 +145,6 @@ awaitable<Status> Engine::start_parts() {
   auto snapshot = p.journal->load();
   if (!snapshot) co_return in_step("journal", snapshot.error());
 
-  p.shell = std::make_unique<workers::ShellExecutor>(p.control,
-                                                     shell_options(config, *p.directory, p.node));
-  if (auto zygote = p.shell->start_zygote(); !zygote) co_return in_step("workers", zygote.error());
   p.git = std::make_unique<workers::GitFacts>(p.control);
 
   p.timers = control::make_system_timers(p.control);
