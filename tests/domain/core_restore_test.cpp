@@ -107,14 +107,46 @@ TEST_CASE("an attempt of a task that has ended is stopped and released") {
   CHECK(life.desk.core.counts().live == 0);
 }
 
-TEST_CASE("of two attempts of one task the newer one counts") {
+TEST_CASE("of two attempts of one task the newer one counts, whichever is found first") {
+  for (const bool newer_first : {true, false}) {
+    Life life;
+    const TaskId task = life.task(TaskState::Running, retrying(3)).id;
+    life.event.attempts = {{task, 2, Fence{4, 20}}, {task, 1, Fence{4, 17}}};
+    if (!newer_first) std::swap(life.event.attempts[0], life.event.attempts[1]);
+    life.start();
+    CHECK(life.desk.stops == decltype(life.desk.stops){{Fence{4, 17}, Reason::Lost}});
+    CHECK(life.desk.releases == std::vector<Fence>{Fence{4, 17}});
+    CHECK(life.desk.status(task).attempt == 2);
+    CHECK(life.desk.core.counts().running == 1);
+    life.desk.step(AttemptEnded{Fence{4, 20}, Reason::Ok, 0, {}, 0, {}});
+    CHECK(life.desk.state(task) == TaskState::Completed);
+  }
+}
+
+TEST_CASE("a cancelled workflow stays cancelled") {
   Life life;
-  const TaskId task = life.task(TaskState::Running, retrying(3)).id;
-  life.event.attempts.push_back({task, 2, Fence{4, 20}});
-  life.event.attempts.push_back({task, 1, Fence{4, 17}});
+  auto spec = std::make_shared<WorkflowSpec>();
+  spec->repos = {{"a", "/a"}};
+  spec->steps.resize(2);
+  spec->steps[0].id = "x";
+  spec->steps[1].id = "y";
+  WorkflowRecord flow;
+  flow.id = WorkflowId{life.desk.ids.next(life.desk.now.wall)};
+  flow.spec = spec;
+  flow.status.state = WorkflowState::Running;
+  life.event.snapshot.workflows.push_back(flow);
+  for (const auto& [step, state] :
+       {std::pair("x", TaskState::Running), {"y", TaskState::Cancelled}}) {
+    TaskSpec task;
+    task.repo = "a";
+    TaskRecord& record = life.task(state, task);
+    record.workflow = flow.id;
+    record.step = step;
+    record.status.reason = Reason::CancelledByCaller;
+  }
   life.start();
-  CHECK(life.desk.stops == decltype(life.desk.stops){{Fence{4, 17}, Reason::Lost}});
-  CHECK(life.desk.status(task).attempt == 2);
+  CHECK(life.desk.workflows.at(flow.id).state == WorkflowState::Cancelled);
+  CHECK(life.desk.ended_workflows.size() == 1);
 }
 
 TEST_CASE("a task that was asked to end is stopped again, or cancelled when nothing of it runs") {
