@@ -91,7 +91,10 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
     auto pool = shell.core().find_pool(args.pool);
     if (!pool) return fail(pool.error());
     spec.pool = *pool;
-    if (const auto status = shell.core().pool(*pool)) take_pool_defaults(spec, status->record.spec);
+    if (const auto status = shell.core().pool(*pool)) {
+      spec.worker_type = status->record.spec.worker_type;
+      take_pool_defaults(spec, status->record.spec);
+    }
   }
   domain::NewTask task;
   task.id = TaskId{new_id()};

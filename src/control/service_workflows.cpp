@@ -42,6 +42,9 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
     if (!pool)
       co_return fail(pool.error().code, "step \"" + step.id + "\": " + pool.error().message);
     step.pool = *pool;
+    if (const auto status = state.shell.core().pool(*pool)) {
+      step.worker_type = status->record.spec.worker_type;
+    }
   }
   auto cells = domain::Core::cells_of(spec);
   if (!cells) co_return fail(cells.error());

@@ -81,6 +81,10 @@ void Shell::perform(domain::Effect& effect) {
 // ── Commits ──────────────────────────────────────────────────────────────────────────────────────
 
 void Shell::perform(domain::Persist& effect) {
+  for (domain::Record& record : effect.records) {
+    // The core does not know where it runs.
+    if (auto* put = std::get_if<domain::AttemptPut>(&record)) put->attempt.node = options_.node;
+  }
   Commit commit;
   commit.number = effect.commit;
   commit.admission = effect.admission;

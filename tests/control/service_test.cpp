@@ -299,6 +299,16 @@ TEST_SUITE("service: tasks") {
   }
 }
 
+TEST_SUITE("service: attempts") {
+  TEST_CASE("an attempt names the machine it runs on") {
+    control::ServiceOptions options;
+    options.node = "host-7";
+    World world(std::move(options));
+    const auto id = submitted(world, World::command("true"));
+    CHECK(read(world, id)->attempts.front().node == "host-7");
+  }
+}
+
 TEST_SUITE("service: cancel and output") {
   TEST_CASE("cancel waits until nothing runs and says what is left") {
     World world;
