@@ -11,6 +11,15 @@
 using namespace mahavishnu::workers;
 using namespace mahavishnu::workers::test;
 
+namespace {
+
+std::ptrdiff_t open_descriptors() {
+  const std::filesystem::directory_iterator open("/proc/self/fd");
+  return std::distance(begin(open), end(open));
+}
+
+}  // namespace
+
 TEST_SUITE("ShellExecutor") {
   TEST_CASE("a command runs, and its output and exit code come back") {
     Ready ready;
@@ -206,10 +215,12 @@ TEST_SUITE("ShellExecutor") {
 
   TEST_CASE("200 attempts at once each end once, with their own output") {
     Ready ready;
+    const auto before = open_descriptors();
     for (std::uint64_t i = 1; i <= 200; ++i) {
       ready.world.executor->start(program({"echo", std::to_string(i)}, i));
     }
     ready.world.until([&] { return ready.world.ended.size() == 200; });
+    CHECK(open_descriptors() == before);
     for (std::uint64_t i = 1; i <= 200; ++i) {
       CHECK(ready.world.ended[{7, i}].result.text == std::to_string(i) + "\n");
       CHECK(ready.world.ends[{7, i}] == 1);
