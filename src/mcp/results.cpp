@@ -1,7 +1,5 @@
 #include "mcp/results.h"
 
-#include <algorithm>
-
 #include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
@@ -79,7 +77,9 @@ std::string Results::tool_result(Revision revision, std::string_view json) const
     const std::size_t start = out.size();
     out += json;
     // Between tokens a line feed is only white space, but it would end a message on stdio.
-    std::replace(out.begin() + static_cast<std::ptrdiff_t>(start), out.end(), '\n', ' ');
+    for (auto at = out.find('\n', start); at != std::string::npos; at = out.find('\n', at)) {
+      out[at] = ' ';
+    }
     out += ',';
   }
   out += "\"isError\":false}";

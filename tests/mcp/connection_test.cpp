@@ -101,6 +101,14 @@ TEST_SUITE("connection, legacy") {
     CHECK(host.calls[0].ok);
   }
 
+  TEST_CASE("a result of several lines is still one line on the wire") {
+    ToolServer host;
+    Client client(host);
+    const Json result = client.call(1, "wait", {{"steps", 0}, {"lines", true}})["result"];
+    CHECK(result["structuredContent"] == Json{{"waited", true}});
+    CHECK(result["content"][0]["text"] == "{\n\"waited\":\ntrue}");
+  }
+
   TEST_CASE("a bare request typed by hand is answered as the newest legacy revision") {
     ToolServer host;
     Client client(host);

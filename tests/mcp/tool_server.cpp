@@ -36,6 +36,7 @@ base::awaitable<ToolResult> wait(Gate* gate, Json arguments) {
   }
   --gate->waiting;
   ++gate->through;
+  if (arguments.value("lines", false)) co_return std::string("{\n\"waited\":\ntrue}");
   co_return std::string(R"({"waited":true})");
 }
 

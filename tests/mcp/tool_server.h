@@ -32,7 +32,7 @@ struct Gate {
   int through = 0;
 };
 
-// The tools: echo {text*, times 1..5}, wait {steps}, fail {code, retry_ms}, crash, report
+// The tools: echo {text*, times 1..5}, wait {steps, lines}, fail {code, retry_ms}, crash, report
 // {values[]*}, erase (destructive).
 std::vector<mcp::Tool> test_tools(Gate& gate);
 
