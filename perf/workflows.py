@@ -116,7 +116,6 @@ class Scenario:
                 {
                     "name": "workflow_run",
                     "arguments": {
-                        "name": "perf",
                         "over": {"repos": [name]},
                         "steps": [{"id": "true", "argv": [shutil.which("true")], "pool": "perf"}],
                     },
