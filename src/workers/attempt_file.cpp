@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "workers/run_dir.h"
+#include "workers/spares.h"
 
 namespace mahavishnu::workers {
 namespace {
@@ -61,15 +63,24 @@ FrameBuffer read_all(int file) {
 }  // namespace
 
 base::Result<AttemptFile> AttemptFile::claim(const std::string& run_dir,
-                                             const AttemptHeader& header) {
+                                             const AttemptHeader& header,
+                                             const std::string& spare) {
   const std::string path = attempt_path(run_dir, header.fence);
+  const std::string content = encode_header(header);
+  if (Descriptor used = open_spare(run_dir, spare, content)) {
+    const std::string from = spare_path(run_dir, spare);
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+      return AttemptFile(std::move(used));
+    }
+    ::unlink(from.c_str());  // claimed already, or a file system that cannot: the usual way tells
+  }
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
   if (!file) {
     const auto code = errno == EEXIST ? ErrorCode::Conflict : ErrorCode::Unavailable;
     return fail(code, because("cannot create", path));
   }
   ::flock(file.get(), LOCK_EX);
-  auto written = write_whole(file.get(), encode_header(header), path);
+  auto written = write_whole(file.get(), content, path);
   if (!written) {
     ::unlink(path.c_str());
     return fail(written.error());

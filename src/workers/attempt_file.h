@@ -1,7 +1,8 @@
 // The file by which an attempt has one owner, and by which its end outlives everyone.
 //
-// A shim makes it with O_EXCL before it starts anything: of two shims that were given the same
-// fence one gets it, the other leaves without a trace, so an order may be sent again without fear.
+// A shim makes it with O_EXCL, or moves a spare there that replaces nothing, before it starts
+// anything: of two shims that were given the same fence one gets it, the other leaves without a
+// trace, so an order may be sent again without fear.
 // The shim holds its flock as long as it lives. The end is one write behind the header: it is there
 // as a whole or not at all. The server removes the file once the end is on its own disk.
 #pragma once
@@ -33,8 +34,9 @@ struct AttemptHeader {
 
 class AttemptFile {
  public:
-  // Conflict: the attempt has been claimed before.
-  static base::Result<AttemptFile> claim(const std::string& run_dir, const AttemptHeader& header);
+  // `spare`: of the run directory (spares.h), or "". Conflict: the attempt has been claimed before.
+  static base::Result<AttemptFile> claim(const std::string& run_dir, const AttemptHeader& header,
+                                         const std::string& spare = "");
 
   base::Status write_end(const AttemptEnded& end);
 

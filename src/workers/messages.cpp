@@ -58,6 +58,7 @@ std::string encode_order(const ShimOrder& order) {
   out.number(count(a.timeouts.idle)).number(count(a.timeouts.run));
   out.number(count(a.total_left)).number(count(a.grace));
   out.number(count(order.lease)).text(order.run_dir).text(order.node);
+  out.text(order.spare);
   return encode(Kind::Order, out.take());
 }
 
@@ -79,6 +80,7 @@ std::optional<ShimOrder> decode_order(std::string_view body) {
   order.lease = millis(in);
   order.run_dir = in.text();
   order.node = in.text();
+  order.spare = in.text();
   if (!in.good()) return std::nullopt;
   return order;
 }

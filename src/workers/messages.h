@@ -23,6 +23,7 @@ struct ShimOrder {
   base::Millis lease{0};
   std::string run_dir;
   std::string node;
+  std::string spare;  // what it may use again (spares.h), or ""
 };
 
 struct ReadRequest {

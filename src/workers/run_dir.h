@@ -1,10 +1,11 @@
 // Where the files of attempts are, below the executor's run directory.
 //
-//   zygote.lock          flock'ed by a zygote and by its shims until they have claimed their
-//   attempt a/<fence>            the attempt file: claim, identity, end record; flock'ed while the
-//   shim lives a/<fence>.sock       where the shim listens once it has lost its server a/<fence>.d/
-//   scratch folder of an attempt that was given no directory output/<mark>        the spool: kept
-//   output that is more than the end record holds
+//   zygote.lock        flock'ed by a zygote and by its shims until they have claimed their attempt
+//   a/<fence>          the attempt file: claim, identity, end record; flock'ed while the shim lives
+//   a/<fence>.sock     where the shim listens once it has lost its server
+//   a/<fence>.d/       scratch folder of an attempt that was given no directory
+//   a/spare-<fence>[.d]  what a released attempt left, to be used again (spares.h)
+//   output/<mark>      the spool: kept output that is more than the end record holds
 #pragma once
 
 #include <string>
@@ -21,6 +22,12 @@ inline std::string attempt_path(const std::string& run_dir, Fence fence) {
 }
 inline std::string scratch_path(const std::string& run_dir, Fence fence) {
   return attempt_path(run_dir, fence) + ".d";
+}
+inline std::string spare_path(const std::string& run_dir, const std::string& spare) {
+  return attempts_dir(run_dir) + "/spare-" + spare;
+}
+inline std::string spare_scratch_path(const std::string& run_dir, const std::string& spare) {
+  return spare_path(run_dir, spare) + ".d";
 }
 inline std::string socket_name(Fence fence) { return fence_name(fence) + ".sock"; }
 inline std::string spool_path(const std::string& run_dir, const std::string& mark) {

@@ -12,6 +12,7 @@
 #include "workers/messages.h"
 #include "workers/output_chunk.h"
 #include "workers/run_dir.h"
+#include "workers/spares.h"
 
 namespace mahavishnu::workers {
 namespace {
@@ -24,6 +25,7 @@ using domain::Fence;
 
 constexpr std::size_t kUnderWay = 128;
 constexpr std::size_t kReadsEach = 64;
+constexpr std::size_t kSpares = 256;  // more attempts than that at once make new files
 constexpr int kSends = 5;
 constexpr Millis kStartWatch{1000};
 
@@ -51,6 +53,10 @@ base::Status ShellExecutor::start_zygote() {
     }
   }
   if (zygote_.pid() != 0) return {};
+  if (!looked_for_spares_) {
+    looked_for_spares_ = true;
+    for (auto& spare : find_spares(run_dir_, kSpares)) spares_.push_back(std::move(spare));
+  }
   zygote_started_ = base::mono_now();
   auto started = zygote_.start(options_.executable, run_dir_);
   zygote_trouble_ = started ? "" : started.error().message;
@@ -82,7 +88,12 @@ void ShellExecutor::start(domain::AttemptOrder order) {
   if (order.timeouts.start.count() > 0) {
     attempt.start_by = base::mono_now() + order.timeouts.start;
   }
-  attempt.order = encode_order({std::move(order), options_.lease, run_dir_, options_.node});
+  if (!spares_.empty() && !attempts_.contains(fence)) {
+    attempt.spare = std::move(spares_.front());
+    spares_.pop_front();
+  }
+  attempt.order =
+      encode_order({std::move(order), options_.lease, run_dir_, options_.node, attempt.spare});
   if (!attempts_.emplace(fence, std::move(attempt)).second) {
     base::log()->error("attempt {} was ordered twice; the second order is dropped",
                        fence_name(fence));
@@ -279,20 +290,23 @@ void ShellExecutor::stop(Fence fence, domain::Reason why) {
 
 void ShellExecutor::release(Fence fence) {
   if (!life_) return;
+  std::string given;
   const auto found = attempts_.find(fence);
   if (found != attempts_.end()) {
     if (!found->second.result) {
       base::log()->error("attempt {} was released before its end", fence_name(fence));
       return;
     }
+    given = std::move(found->second.spare);
     attempts_.erase(found);
   }
   files_.must(
-      [run_dir = run_dir_, fence] {
-        remove_attempt(run_dir, fence);
-        return true;
+      [run_dir = run_dir_, fence, given = std::move(given), enough = spares_.size() >= kSpares] {
+        return clear_attempt(run_dir, fence, given, enough);
       },
-      [](bool) {});
+      [this](std::string spare) {
+        if (!spare.empty()) spares_.push_back(std::move(spare));
+      });
 }
 
 // ── Output ───────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,7 @@ class ShellExecutor final : public domain::Executor {
   };
   struct Attempt {
     std::string order;  // its frame, kept until it has started, should it have to be sent again
+    std::string spare;  // what the order gave it to use again, or ""
     std::shared_ptr<AttemptLink> link;
     std::unordered_map<std::uint64_t, PendingRead> reads;
     std::optional<domain::Reason> stop;        // asked for
@@ -112,6 +113,8 @@ class ShellExecutor final : public domain::Executor {
   FileWork files_;
   std::unordered_map<domain::Fence, Attempt> attempts_;
   std::deque<domain::Fence> waiting_;  // not sent yet
+  std::deque<std::string> spares_;     // the longest unused first: its last shim is gone by then
+  bool looked_for_spares_ = false;
   std::set<domain::Fence> under_way_;  // sent, not started yet
   std::uint64_t next_read_ = 1;
   std::function<void(base::Result<std::vector<domain::Restored::Found>>)> recovery_;

@@ -13,6 +13,7 @@
 
 #include "workers/process_tree.h"
 #include "workers/run_dir.h"
+#include "workers/spares.h"
 
 namespace mahavishnu::workers {
 namespace {
@@ -106,7 +107,7 @@ bool Shim::enter_directory() {
   std::string dir = attempt().cwd;
   if (dir.empty()) {
     dir = scratch_path(order_.run_dir, attempt().fence);
-    ::mkdir(dir.c_str(), 0700);
+    if (!use_spare_folder(order_.run_dir, order_.spare, dir)) ::mkdir(dir.c_str(), 0700);
   }
   if (::chdir(dir.c_str()) == 0) return true;
   const bool missing = errno == ENOENT || errno == ENOTDIR;
@@ -327,15 +328,20 @@ void Shim::finish() {
         "; " + std::to_string(end_.processes_left) + " processes cannot be ended";
   }
   cgroup_.remove();
-  if (attempt().cwd.empty()) {
-    std::error_code ignored;
-    std::filesystem::remove_all(scratch_path(order_.run_dir, attempt().fence), ignored);
-  }
+  if (attempt().cwd.empty()) leave_scratch();
   output_.finish(end_.result);
   // A record that cannot be written (full disk) is still told: the server is the better keeper.
   [[maybe_unused]] const auto written = file_.write_end(end_);
   link_.send(encode_end(end_));
   link_.flush(kFlush);
+}
+
+// An empty folder may be used again; with what is in it, or what still runs in it, it is removed.
+void Shim::leave_scratch() {
+  const std::string dir = scratch_path(order_.run_dir, attempt().fence);
+  std::error_code ignored;
+  if (end_.processes_left == 0 && std::filesystem::is_empty(dir, ignored)) return;
+  std::filesystem::remove_all(dir, ignored);
 }
 
 void run_shim(int socket, int lock) {
@@ -353,7 +359,7 @@ void run_shim(int socket, int lock) {
   header.fence = order->attempt.fence;
   header.shim = ::getpid();
   header.node = order->node;
-  auto file = AttemptFile::claim(order->run_dir, header);
+  auto file = AttemptFile::claim(order->run_dir, header, order->spare);
   if (!file) {
     AttemptEnded end;
     end.fence = header.fence;

@@ -55,6 +55,7 @@ class Shim {
   void end_what_is_left(MonoTime now);
   void signal_descendants(int signal);
   void finish();
+  void leave_scratch();
 
   const AttemptOrder& attempt() const { return order_.attempt; }
 

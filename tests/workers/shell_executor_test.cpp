@@ -238,12 +238,15 @@ TEST_SUITE("ShellExecutor") {
     CHECK_FALSE(std::filesystem::exists(folder.path() / "ran"));
   }
 
-  TEST_CASE("what was released leaves no file but its spool") {
+  TEST_CASE("what was released leaves no file but its spool and a spare") {
     Ready ready;
     ready.world.run(shell("yes | head -c 10000"));
     ready.world.executor->release({7, 1});
     ready.world.executor->stop();
-    CHECK(std::filesystem::is_empty(ready.folder.path() / "run" / "a"));
+    const auto files = std::filesystem::directory_iterator(ready.folder.path() / "run" / "a");
+    std::vector<std::string> names;
+    for (const auto& file : files) names.push_back(file.path().filename().string());
+    CHECK(names == std::vector<std::string>{"spare-7-1"});
     CHECK_FALSE(std::filesystem::is_empty(ready.folder.path() / "run" / "output"));
   }
 }

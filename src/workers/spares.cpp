@@ -1,0 +1,82 @@
+#include "workers/spares.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "workers/run_dir.h"
+#include "workers/survivors.h"
+
+namespace mahavishnu::workers {
+namespace {
+
+void remove_spare(const std::string& run_dir, const std::string& spare) {
+  ::unlink(spare_path(run_dir, spare).c_str());
+  std::error_code ignored;
+  std::filesystem::remove_all(spare_scratch_path(run_dir, spare), ignored);
+}
+
+// Empty folders only: a shim empties its own, but one that was killed could not.
+void keep_folder(const std::string& run_dir, Fence fence) {
+  const std::string scratch = scratch_path(run_dir, fence);
+  std::error_code error;
+  if (!std::filesystem::is_empty(scratch, error) || error) return;
+  ::rename(scratch.c_str(), spare_scratch_path(run_dir, fence_name(fence)).c_str());
+}
+
+}  // namespace
+
+std::string clear_attempt(const std::string& run_dir, Fence fence, const std::string& given,
+                          bool enough) {
+  const std::string name = fence_name(fence);
+  const std::string path = attempt_path(run_dir, fence);
+  const bool kept = !enough && ::rename(path.c_str(), spare_path(run_dir, name).c_str()) == 0;
+  if (kept) keep_folder(run_dir, fence);
+  remove_attempt(run_dir, fence);
+  if (kept) return name;
+  // What the order was given is still there when nobody claimed the attempt.
+  if (given.empty() || ::access(spare_path(run_dir, given).c_str(), F_OK) != 0) return "";
+  if (!enough) return given;
+  remove_spare(run_dir, given);
+  return "";
+}
+
+std::vector<std::string> find_spares(const std::string& run_dir, std::size_t most) {
+  constexpr std::string_view kPrefix = "spare-";
+  std::vector<std::string> spares;
+  std::vector<std::string> more;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(attempts_dir(run_dir), error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || name.ends_with(".d")) continue;
+    (spares.size() < most ? spares : more).push_back(name.substr(kPrefix.size()));
+  }
+  for (const auto& spare : more) remove_spare(run_dir, spare);
+  return spares;
+}
+
+Descriptor open_spare(const std::string& run_dir, const std::string& spare,
+                      const std::string& content) {
+  if (spare.empty()) return {};
+  const std::string path = spare_path(run_dir, spare);
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  // Cut behind the new content, never to nothing: ext4 flushes a file that was.
+  const auto size = static_cast<ssize_t>(content.size());
+  const bool ready = file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 &&
+                     ::pwrite(file.get(), content.data(), content.size(), 0) == size &&
+                     ::ftruncate(file.get(), size) == 0 && ::lseek(file.get(), 0, SEEK_END) == size;
+  if (ready) return file;
+  remove_spare(run_dir, spare);
+  return {};
+}
+
+bool use_spare_folder(const std::string& run_dir, const std::string& spare, const std::string& to) {
+  if (spare.empty()) return false;
+  if (::rename(spare_scratch_path(run_dir, spare).c_str(), to.c_str()) != 0) return false;
+  return ::chmod(to.c_str(), 0700) == 0;  // its last user may have changed that
+}
+
+}  // namespace mahavishnu::workers

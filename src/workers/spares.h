@@ -1,0 +1,38 @@
+// What released attempts left, used again: their files, and their scratch folders when those are
+// empty.
+//
+// The naive way makes and unlinks both for every attempt. A file system may keep a freed inode back
+// (ext4: a minute, so that a crash cannot mix two files up) and then searches past all of them for
+// each new one: at a thousand attempts a second that takes more time than the rest of the shim. A
+// rename inside one directory takes little. The server keeps a released attempt's leavings under
+// the attempt's own name and gives each name to one order; the shim moves them to their new place.
+// Whatever goes wrong with a spare, a new file or folder is made instead. Functions: any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "workers/descriptor.h"
+#include "workers/messages.h"
+
+namespace mahavishnu::workers {
+
+// The server's side, once the attempt's end is on its own disk: removes everything of the attempt
+// and, unless there are spares enough, keeps what can be used again. `given`: the spare its order
+// named. Answers the spare there is now, or "".
+std::string clear_attempt(const std::string& run_dir, Fence fence, const std::string& given,
+                          bool enough);
+
+// The spares of a former life, at most `most`; others are removed.
+std::vector<std::string> find_spares(const std::string& run_dir, std::size_t most);
+
+// The shim's side. The spare's file, locked and holding `content` alone, written up to its end; no
+// longer there as a spare when it cannot be had (its last shim may not have quite ended).
+Descriptor open_spare(const std::string& run_dir, const std::string& spare,
+                      const std::string& content);
+
+// Moves the spare's folder, which is empty, to where a scratch folder is to be.
+bool use_spare_folder(const std::string& run_dir, const std::string& spare, const std::string& to);
+
+}  // namespace mahavishnu::workers
