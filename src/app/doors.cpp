@@ -13,6 +13,7 @@ using base::Status;
 using rpc::Json;
 
 constexpr const char* kJson = "application/json";
+constexpr int kLastTurns = 1000;
 
 net::HttpOptions http_options(const Config& config) {
   net::HttpOptions options;
@@ -72,6 +73,10 @@ void Doors::stop_accepting() {
 
 awaitable<void> Doors::stop() {
   stop_accepting();
+  // Calls that were ended have their answers; they leave with the next turns of the executor.
+  for (int turn = 0; http_ && http_->stats().pending > 0 && turn < kLastTurns; ++turn) {
+    co_await asio::post(base::use_awaitable);
+  }
   group_.cancel();
   if (http_) co_await http_->stop();
   co_await group_.join();

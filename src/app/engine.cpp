@@ -183,12 +183,15 @@ awaitable<void> Engine::drain(base::Millis grace) {
   co_await parts_->service->drain(grace);
 }
 
+awaitable<void> Engine::end_calls() {
+  if (parts_->server) co_await parts_->server->stop();
+}
+
 awaitable<void> Engine::stop() {
   Parts& p = *parts_;
-  if (p.server) p.server->drain();
+  co_await end_calls();
   if (p.watch) co_await p.watch->stop();
   if (p.service) p.service->stop();
-  if (p.server) co_await p.server->stop();
   if (p.git) p.git->stop();
   if (p.shell) p.shell->stop();
   if (p.journal) p.journal->stop();

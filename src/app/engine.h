@@ -30,7 +30,9 @@ class Engine {
 
   // Takes no new work and waits for what runs, at most `grace`; reading goes on meanwhile.
   base::awaitable<void> drain(base::Millis grace);
-  // Ends every call, then everything, in reverse order. Idempotent.
+  // Answers every call that still waits, with Unavailable where it must. No call is taken after it.
+  base::awaitable<void> end_calls();
+  // Ends everything that is left, in reverse order. Idempotent.
   base::awaitable<void> stop();
 
   mcp::Server& server();

@@ -57,6 +57,8 @@ class Serving {
     } else {
       while (!stopping_) co_await stop_asked_.wait();
       co_await drain();
+      doors_.stop_accepting();
+      co_await engine_.end_calls();
     }
     co_await doors_.stop();
     co_await engine_.stop();

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -255,6 +256,21 @@ class LifeTest(WithScratch):
         self.assertEqual(refused["error"]["code"], "Unavailable")
         self.assertEqual(server.wait(), 0)
         self.assertTrue(os.path.exists(marker))
+
+    def test_term_answers_calls_that_wait(self):
+        server = self.serve()
+        server.tool("pool_spawn", {"name": "still"})
+        server.tool("pool_scale", {"pool": "still", "paused": True})
+        waiting = threading.Thread(target=lambda: answers.append(
+            server.request("POST", "/tools/call", json.dumps(
+                {"name": "task_submit", "arguments": {"command": "true", "pool": "still", "wait_ms": 45000}}),
+                {**JSON, "Authorization": f"Bearer {server.token()}"})))
+        answers = []
+        waiting.start()
+        eventually(lambda: server.tool("task_list", {"pool": "still"})["items"], "the task is queued")
+        self.assertEqual(server.stop(), 0)
+        waiting.join()
+        self.assertIn(answers[0][0], (200, 503), answers)
 
     def test_term_stops_what_does_not_end_within_the_grace(self):
         server = self.serve(env={"MAHAVISHNU_SHUTDOWN_GRACE_MS": "200"})
