@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,27 +63,22 @@ TEST_SUITE("doctor") {
     const Finding found = examine_data(scratch.path() + "/deep/data");
     CHECK(found.grade == Grade::Ok);
     CHECK(holds(found.text, "will be made"));
-    CHECK(examine_data("/proc/data").grade == Grade::Fail);
+    CHECK(examine_data(scratch.file("file", "") + "/data").grade == Grade::Fail);
   }
 }
 
 TEST_SUITE("Process") {
   TEST_CASE("it is waited for and seen to end") {
-    int hold[2];
-    REQUIRE(::pipe(hold) == 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      char byte = 0;
-      ::close(hold[1]);
-      ::_exit(::read(hold[0], &byte, 1) == 0 ? 0 : 1);
-    }
-    ::close(hold[0]);
+    pid_t child = 0;
+    char name[] = "sleep";
+    char forever[] = "infinity";
+    char* words[] = {name, forever, nullptr};
+    REQUIRE(::posix_spawn(&child, "/bin/sleep", nullptr, nullptr, words, environ) == 0);
     auto process = Process::open(child);
     REQUIRE(process.has_value());
     CHECK_FALSE(process->wait(base::Millis(0)));
     CHECK(process->terminate().has_value());
     CHECK(process->wait(base::Millis(20000)));
-    ::close(hold[1]);
     ::waitpid(child, nullptr, 0);
     CHECK(Process::open(child).error().code == base::ErrorCode::NotFound);
   }

@@ -7,7 +7,7 @@ A transcript is one JSON value a line:
   {"end": 0}                                    last line: input ends, the exit code
 What changes from run to run is replaced before comparing: ids become <task 1>, <wf 1>, … in the order
 they are first seen (and are put back when a later "in" names them), times <time>, the scratch folder
-<scratch>, the version <version>, and every number under a key that ends in _ms becomes 0. Of a listed
+<scratch>, the version <version>, the machine's name <node>, and every number under a key that ends in _ms becomes 0. Of a listed
 tool the texts and schemas are left out (schemas/ and tests/tools hold them).
 
 usage: run.py [--update] [NAME…]     --update rewrites what the server answered
@@ -25,6 +25,7 @@ from harness import Scratch, Stdio  # noqa: E402
 ID = re.compile(r"\b(task|batch|pool|wf)_[0-9A-HJKMNP-TV-Z]{26}\b")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 MS = re.compile(r'(\\?"[a-z_]*_ms\\?":)\s*[0-9.]+')
+NODE = re.compile(r'(\\*"node\\*":\s*\\*")[^"\\]*')
 HEAD = re.compile(r"\b[0-9a-f]{40}\b")
 NOT_A_TRANSCRIPT = {"expected": "a transcript"}
 
@@ -40,7 +41,7 @@ class Names:
         text = text.replace(self.scratch.path, "<scratch>")
         text = ID.sub(self.name_of, text)
         text = HEAD.sub("<commit>", TIME.sub("<time>", text))
-        text = MS.sub(r"\g<1>0", text)
+        text = NODE.sub(r"\g<1><node>", MS.sub(r"\g<1>0", text))
         value = json.loads(text)
         self.hide_version(value)
         result = value.get("result") if isinstance(value, dict) else None
