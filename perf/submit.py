@@ -146,10 +146,10 @@ class Submits:
 
 
 def task():
+    """One row each: labels would be rows of their own, which the bare loop does not write."""
     return {
         "argv": ["/bin/true"],
         "pool": "perf",
-        "labels": {"purpose": "measuring submits"},
         "env": {"BUILD_ID": "0123456789abcdef", "BRANCH": "main"},
     }
 

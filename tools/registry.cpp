@@ -6,7 +6,7 @@
 
 namespace mahavishnu::tools {
 
-mcp::Tool make_tool(About about, mcp::ToolHandler handler) {
+mcp::Tool make_tool(About about, mcp::ToolHandler handler, mcp::AtHand at_hand) {
   mcp::Tool tool;
   tool.input_schema = schema(about.name, "input");
   tool.output_schema = schema(about.name, "output");
@@ -16,6 +16,7 @@ mcp::Tool make_tool(About about, mcp::ToolHandler handler) {
   tool.effect = about.effect;
   tool.open_world = about.open_world;
   tool.handler = std::move(handler);
+  tool.at_hand = std::move(at_hand);
   return tool;
 }
 

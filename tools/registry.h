@@ -49,6 +49,6 @@ struct About {
 using Handler = base::awaitable<mcp::ToolResult> (*)(Context&, mcp::Json, mcp::Call&);
 
 mcp::Tool make_tool(Context& context, About about, Handler handler);
-mcp::Tool make_tool(About about, mcp::ToolHandler handler);
+mcp::Tool make_tool(About about, mcp::ToolHandler handler, mcp::AtHand at_hand = {});
 
 }  // namespace mahavishnu::tools

@@ -12,9 +12,10 @@ std::vector<mcp::Tool> repo_tools(Context& context) {
       "workflow_run), path, branch and commit. Filters intersect.";
   auto answers = std::make_shared<RepoAnswers>(context);
   std::vector<mcp::Tool> tools;
-  tools.push_back(make_tool(std::move(about), [answers](mcp::Json arguments, mcp::Call&) {
-    return answers->answer(std::move(arguments));
-  }));
+  tools.push_back(make_tool(
+      std::move(about),
+      [answers](mcp::Json arguments, mcp::Call&) { return answers->answer(std::move(arguments)); },
+      [answers](const mcp::Json& arguments) { return answers->at_hand(arguments); }));
   return tools;
 }
 

@@ -46,6 +46,10 @@ Json repo_view(const Repository& repo, const GitState* state, const std::string&
   return view;
 }
 
+std::string key_of(const Json& arguments) {
+  return arguments.empty() ? std::string() : rpc::dump(arguments);
+}
+
 }  // namespace
 
 base::Result<RepoAnswers::Query> RepoAnswers::read(const mcp::Json& arguments) {
@@ -151,14 +155,21 @@ void RepoAnswers::look(const AnswerPtr& answer) {
   });
 }
 
+const std::string* RepoAnswers::at_hand(const mcp::Json& arguments) {
+  const AnswerPtr answer = find(key_of(arguments));
+  const base::MonoTime now = context_.timers.now().mono;
+  if (!answer || !is_current(*answer, now - kStale) || answer->page.ended != work_ended()) {
+    return nullptr;
+  }
+  if (answer->page.begun < now - kAging && !answer->looking) look(answer);
+  return &answer->text;
+}
+
 base::awaitable<mcp::ToolResult> RepoAnswers::answer(mcp::Json arguments) {
-  const std::string key = arguments.empty() ? std::string() : rpc::dump(arguments);
+  if (const std::string* text = at_hand(arguments)) co_return *text;
+  const std::string key = key_of(arguments);
   AnswerPtr answer = find(key);
   const base::MonoTime now = context_.timers.now().mono;
-  if (answer && is_current(*answer, now - kStale) && answer->page.ended == work_ended()) {
-    if (answer->page.begun < now - kAging && !answer->looking) look(answer);
-    co_return answer->text;
-  }
   if (!answer) {
     auto query = read(arguments);
     if (!query) co_return fail(query.error());

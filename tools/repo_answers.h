@@ -28,6 +28,8 @@ class RepoAnswers {
   explicit RepoAnswers(Context& context) : context_(context) {}
 
   base::awaitable<mcp::ToolResult> answer(mcp::Json arguments);
+  // A kept answer that may be given without a look, or nullptr. Valid until the next call.
+  const std::string* at_hand(const mcp::Json& arguments);
 
  private:
   struct Query {

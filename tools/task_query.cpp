@@ -269,16 +269,17 @@ base::awaitable<mcp::ToolResult> task_list(Context& context, Json arguments, mcp
 std::vector<mcp::Tool> task_query_tools(Context& context) {
   std::vector<mcp::Tool> tools;
   auto kept = std::make_shared<EndedTasks>(kKeptAnswerBytes);
-  tools.push_back(
-      make_tool({"task_get", "Look at a task or batch",
-                 "State, attempts and result (the end of the output) of one task, or counts and "
-                 "tasks of a batch. A "
-                 "failed task is an answer, not an error: read reason and result. wait_ms holds "
-                 "the call until it is "
-                 "done. Use task_output for the whole output, explain for why it waits."},
-                [&context, kept](Json arguments, mcp::Call& call) {
-                  return task_get(context, kept, std::move(arguments), call);
-                }));
+  tools.push_back(make_tool(
+      {"task_get", "Look at a task or batch",
+       "State, attempts and result (the end of the output) of one task, or counts and "
+       "tasks of a batch. A "
+       "failed task is an answer, not an error: read reason and result. wait_ms holds "
+       "the call until it is "
+       "done. Use task_output for the whole output, explain for why it waits."},
+      [&context, kept](Json arguments, mcp::Call& call) {
+        return task_get(context, kept, std::move(arguments), call);
+      },
+      [&context, kept](const Json& arguments) { return kept_answer(context, *kept, arguments); }));
   tools.push_back(make_tool(
       context,
       {"task_output", "Read a task's output",

@@ -157,7 +157,40 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   call->id = std::move(request.id);
   call->revision = revision;
   call->progress_token = std::move(*token);
+  if (const std::string* json = at_hand(*call)) return succeeded(call->id, *json, revision);
   return std::move(*call);
+}
+
+const std::string* Dispatcher::at_hand(const PreparedCall& call) {
+  const Registry::Entry& entry = *call.entry;
+  if (!entry.tool.at_hand) return nullptr;
+  const base::MonoTime started = base::mono_now();
+  const std::string* json = nullptr;
+  try {
+    json = entry.tool.at_hand(call.arguments);
+  } catch (const std::exception& e) {
+    base::log()->error("tool {}: looking at hand ended by an exception: {}", entry.tool.name,
+                       e.what());
+  }
+  if (json != nullptr) observe(entry, started, true);
+  return json;
+}
+
+void Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const {
+  if (!observer_) return;
+  const auto took =
+      std::chrono::duration_cast<std::chrono::microseconds>(base::mono_now() - started);
+  observer_(entry.tool.name, took, ok);
+}
+
+Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
+                            Revision revision) const {
+  std::string text;
+  text.reserve(json.size() * 2 + json.size() / 4 + 400);
+  rpc::begin_result(text, id);
+  results_.append_tool_result(text, revision, json);
+  rpc::end_result(text);
+  return Reply{std::move(text)};
 }
 
 base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json arguments,
@@ -233,11 +266,7 @@ base::awaitable<Outcome> Dispatcher::run(std::shared_ptr<RunningCall> running, P
   }
   if (progress) co_await progress->finish();
   running->end();
-  if (observer_) {
-    const auto took =
-        std::chrono::duration_cast<std::chrono::microseconds>(base::mono_now() - started);
-    observer_(call.entry->tool.name, took, std::holds_alternative<std::string>(outcome));
-  }
+  observe(*call.entry, started, std::holds_alternative<std::string>(outcome));
   co_await asio::this_coro::throw_if_cancelled(throws);
   co_return outcome;
 }
@@ -250,7 +279,7 @@ base::awaitable<std::optional<Reply>> Dispatcher::reply_to(std::shared_ptr<Runni
   const Registry::Entry& entry = *call.entry;
   const Outcome outcome = co_await run(std::move(running), std::move(call), view, sink);
   if (const auto* json = std::get_if<std::string>(&outcome)) {
-    co_return Reply{rpc::encode_result(id, results_.tool_result(revision, *json))};
+    co_return succeeded(id, *json, revision);
   }
   if (const auto* error = std::get_if<base::Error>(&outcome)) {
     co_return failed(id, *error, revision);

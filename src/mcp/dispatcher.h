@@ -49,14 +49,19 @@ class Dispatcher {
   Dispatcher(asio::any_io_executor executor, const ServerOptions& options, Registry registry,
              CallObserver observer);
 
-  // `revision` is that of the message; metadata and headers were checked by the door, and
-  // `initialize` is the door's (it changes what the door knows).
+  // A Reply where nothing has to be waited for. `revision` is that of the message; metadata and
+  // headers were checked by the door, and `initialize` is the door's (it changes what the door
+  // knows).
   std::variant<Reply, PreparedCall> accept(rpc::Request request, Revision revision,
                                            const View& view);
 
   // A call by name, for doors without JSON-RPC. NotFound: no such tool; InvalidArgument: against
   // its schema; Unavailable: draining.
   base::Result<PreparedCall> prepare(std::string_view tool, rpc::Json arguments, const View& view);
+
+  // The call's answer without running it, where its tool has it at hand (a coroutine of its own for
+  // such a call costs more than all the rest of it), or nullptr. Valid until the next call.
+  const std::string* at_hand(const PreparedCall& call);
 
   // Runs the tool until it ends or `running` is stopped, sends progress to `sink` (nullptr: none),
   // and ends `running`. `view` and `sink` must outlive the awaitable.
@@ -90,6 +95,8 @@ class Dispatcher {
   Reply list(const rpc::Request& request, Revision revision, const View& view);
   base::awaitable<Outcome> supervised(RunningCall& running, const Registry::Entry& entry,
                                       rpc::Json arguments, Call& call);
+  void observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const;
+  Reply succeeded(const rpc::RequestId& id, std::string_view json, Revision revision) const;
   base::awaitable<Outcome> guarded(const Registry::Entry& entry, rpc::Json arguments, Call& call);
 
   asio::any_io_executor executor_;

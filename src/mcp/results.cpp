@@ -65,9 +65,7 @@ std::string Results::tools(Revision revision, std::string_view array) const {
   return out + "}";
 }
 
-std::string Results::tool_result(Revision revision, std::string_view json) const {
-  std::string out;
-  out.reserve(json.size() * 2 + json.size() / 4 + 300);
+void Results::append_tool_result(std::string& out, Revision revision, std::string_view json) const {
   out += is_modern(revision) ? std::string_view(modern_head_) : std::string_view("{");
   out += "\"content\":[{\"type\":\"text\",\"text\":";
   rpc::append_json_string(out, json);
@@ -83,7 +81,6 @@ std::string Results::tool_result(Revision revision, std::string_view json) const
     out += ',';
   }
   out += "\"isError\":false}";
-  return out;
 }
 
 std::string Results::tool_error(Revision revision, std::string_view text) const {

@@ -20,8 +20,8 @@ class Results {
   // `array`: the rendered tools.
   std::string tools(Revision revision, std::string_view array) const;
   // A tool's structured result: its JSON text, as a text block and, where the revision has it, as
-  // structuredContent.
-  std::string tool_result(Revision revision, std::string_view json) const;
+  // structuredContent. Appended, because such results are long and hot.
+  void append_tool_result(std::string& out, Revision revision, std::string_view json) const;
   // isError true. No structuredContent: it would have to conform to the tool's output schema.
   std::string tool_error(Revision revision, std::string_view text) const;
 

@@ -53,6 +53,10 @@ base::awaitable<void> ScriptDoor::handle(std::shared_ptr<rpc::HttpExchange> exch
     refuse(*exchange, http_status(call.error().code), call.error());
     co_return;
   }
+  if (const std::string* json = dispatcher_.at_hand(*call)) {
+    exchange->respond(200, kJson, *json);
+    co_return;
+  }
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
   exchange->on_gone([weak = std::weak_ptr<RunningCall>(running)] {
     if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);

@@ -29,7 +29,7 @@ enum class Effect {
 class Call {
  public:
   virtual ~Call() = default;
-  virtual const std::string& caller() const = 0;     // who asked, for fair share
+  virtual const std::string& caller() const = 0;  // who asked, for fair share
   virtual bool wants_progress() const = 0;
   // Sends notifications/progress when the caller gave a token; otherwise nothing. `progress` must
   // grow; dropped when the client reads too slowly.
@@ -44,15 +44,21 @@ using ToolResult = base::Result<std::string>;
 // cancels the coroutine (asio cancellation, terminal).
 using ToolHandler = std::function<base::awaitable<ToolResult>(Json arguments, Call& call)>;
 
+// A hot tool's answer that is at hand already, without running the handler, or nullptr: then the
+// handler runs. It must not suspend, and must answer what the handler would. Valid until the next
+// call of any tool.
+using AtHand = std::function<const std::string*(const Json& arguments)>;
+
 struct Tool {
-  std::string name;         // noun_verb
+  std::string name;  // noun_verb
   std::string title;
   std::string description;  // for a model that must choose; "use X instead when …"
   Effect effect = Effect::ReadOnly;
   bool open_world = false;
-  std::string input_schema;   // JSON text, draft-07 ∩ 2020-12, from schemas/
+  std::string input_schema;  // JSON text, draft-07 ∩ 2020-12, from schemas/
   std::string output_schema;
   ToolHandler handler;
+  AtHand at_hand;  // may be empty
 };
 
 // Wraps a typed handler: `In` needs from_json, `Out` needs to_json (nlohmann's ADL functions).

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kMaxFields = 100;
 constexpr std::size_t kUsualFields = 16;
+constexpr std::uint64_t kReserved = 1U << 20U;  // for a body whose length was told
 
 }  // namespace
 
@@ -48,7 +49,10 @@ struct HttpRequestParser::Callbacks {
   }
   static int body(http_parser* parser, const char* at, std::size_t size) {
     auto& me = self(parser);
-    if (me.keep_body_) me.request_.body.append(at, size);
+    if (!me.keep_body_) return 0;
+    std::string& body = me.request_.body;
+    if (body.empty()) body.reserve(std::min<std::uint64_t>(me.request_.content_length, kReserved));
+    body.append(at, size);
     return 0;
   }
   static int chunk_header(http_parser* parser) {

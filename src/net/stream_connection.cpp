@@ -20,8 +20,8 @@ using base::ErrorCode;
 using base::fail;
 using ReadResult = base::Result<std::optional<std::string>>;
 
-constexpr base::Millis kLinger{5000};                // for what is queued when it is closed
-constexpr std::size_t kKeptQueueBytes = 256 * 1024;  // a larger queue is freed once it is empty
+constexpr base::Millis kLinger{5000};                 // for what is queued when it is closed
+constexpr std::size_t kKeptQueueBytes = 1024 * 1024;  // a larger queue is freed once it is empty
 
 // epoll refuses regular files and devices without poll (EPERM); only epoll itself knows which.
 bool epoll_takes(int fd) {

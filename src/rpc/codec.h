@@ -15,13 +15,14 @@
 namespace mahavishnu::rpc {
 
 struct DecodeLimits {
-  std::size_t max_depth = 128;   // nested arrays and objects
-  std::size_t max_batch = 100;   // messages in one batch
+  std::size_t max_depth = 128;  // nested arrays and objects
+  std::size_t max_batch = 100;  // messages in one batch
 };
 
-// What one text held. A batch is told apart (only some revisions of MCP allow it); an empty batch is
-// one Malformed. Duplicate keys are refused (two parsers may disagree about them). Integers beyond
-// 64 bits and numbers beyond a double are refused as −32600 with the reason, never rounded silently.
+// What one text held. A batch is told apart (only some revisions of MCP allow it); an empty batch
+// is one Malformed. Duplicate keys are refused (two parsers may disagree about them). Integers
+// beyond 64 bits and numbers beyond a double are refused as −32600 with the reason, never rounded
+// silently.
 struct Decoded {
   bool batch = false;
   std::vector<Message> messages;  // never empty
@@ -34,6 +35,9 @@ base::Result<Json> parse(std::string_view text, const DecodeLimits& limits = {})
 
 // One line without newline. `result_json` is JSON text already: hot paths build no document.
 std::string encode_result(const RequestId& id, std::string_view result_json);
+// The same in three steps, for a result that is appended in place between them.
+void begin_result(std::string& out, const RequestId& id);
+void end_result(std::string& out);
 std::string encode_error(const RequestId& id, const RpcError& error);
 std::string encode_notification(std::string_view method, const Json& params);
 std::string encode_request(const RequestId& id, std::string_view method, const Json& params);

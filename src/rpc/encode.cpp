@@ -145,13 +145,19 @@ void append_json_string(std::string& out, std::string_view text) {
 std::string encode_result(const RequestId& id, std::string_view result_json) {
   std::string out;
   out.reserve(result_json.size() + 64);
+  begin_result(out, id);
+  out += result_json;
+  end_result(out);
+  return out;
+}
+
+void begin_result(std::string& out, const RequestId& id) {
   begin(out);
   append_id(out, id);
   out += R"(,"result":)";
-  out += result_json;
-  out += '}';
-  return out;
 }
+
+void end_result(std::string& out) { out += '}'; }
 
 std::string encode_error(const RequestId& id, const RpcError& error) {
   std::string out;
