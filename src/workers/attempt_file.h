@@ -3,8 +3,9 @@
 // A shim makes it with O_EXCL, or moves a spare there that replaces nothing, before it starts
 // anything: of two shims that were given the same fence one gets it, the other leaves without a
 // trace, so an order may be sent again without fear.
-// The shim holds its flock as long as it lives. The end is one write behind the header: it is there
-// as a whole or not at all. The server removes the file once the end is on its own disk.
+// The shim holds its flock as long as the attempt is its own. The end is one write behind the
+// header: it is there as a whole or not at all. The server removes the file once the end is on its
+// own disk.
 #pragma once
 
 #include <sys/types.h>
@@ -39,6 +40,9 @@ class AttemptFile {
                                          const std::string& spare = "");
 
   base::Status write_end(const AttemptEnded& end);
+
+  // Gives the lock up: nothing more will be written.
+  void close() { file_.reset(); }
 
  private:
   explicit AttemptFile(Descriptor file) : file_(std::move(file)) {}

@@ -7,8 +7,9 @@
 
 namespace mahavishnu::workers {
 
-AttemptLink::AttemptLink(asio::any_io_executor control, Descriptor socket, Events events)
-    : socket_(std::move(control)), events_(std::move(events)) {
+AttemptLink::AttemptLink(asio::any_io_executor control, Descriptor socket, Fence fence,
+                         Events events)
+    : socket_(std::move(control)), events_(std::move(events)), fence_(fence) {
   ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   socket_.assign(socket.release());
 }
@@ -37,7 +38,7 @@ void AttemptLink::receive() {
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (got > 0) in_.add({chunk, static_cast<std::size_t>(got)});
     while (const auto frame = in_.next()) {
-      if (events_.frame) events_.frame(*frame);
+      if (events_.frame) events_.frame(fence_, *frame);
       if (!socket_.is_open()) return;
     }
     if (got <= 0 || in_.broken()) return lost();
@@ -49,7 +50,7 @@ void AttemptLink::receive() {
 void AttemptLink::lost() {
   const auto closed = std::move(events_.closed);
   close();
-  if (closed) closed();
+  if (closed) closed(fence_);
 }
 
 void AttemptLink::send(const std::string& frame) {

@@ -1,4 +1,4 @@
-// The server's end of a connection to one shim.
+// The server's end of a connection to one shim, which serves one attempt after the other.
 //
 // Frames go out in order, whatever the socket takes; what comes in is handed over frame by frame on
 // the executor. `closed` comes once, when the shim is gone; nothing comes after close(). A shim
@@ -12,20 +12,23 @@
 
 #include "base/asio.h"
 #include "workers/descriptor.h"
-#include "workers/wire.h"
+#include "workers/messages.h"
 
 namespace mahavishnu::workers {
 
 class AttemptLink : public std::enable_shared_from_this<AttemptLink> {
  public:
   struct Events {
-    std::function<void(const Frame&)> frame;
-    std::function<void()> closed;
+    std::function<void(Fence, const Frame&)> frame;
+    std::function<void(Fence)> closed;
   };
 
-  AttemptLink(asio::any_io_executor control, Descriptor socket, Events events);
+  AttemptLink(asio::any_io_executor control, Descriptor socket, Fence fence, Events events);
 
   void open();
+  bool is_open() const { return socket_.is_open(); }
+  // Whose frames come from now on; {}: nobody's, the shim waits for an order.
+  void serve(Fence fence) { fence_ = fence; }
   void send(const std::string& frame);
   void close();
 
@@ -38,6 +41,7 @@ class AttemptLink : public std::enable_shared_from_this<AttemptLink> {
 
   asio::posix::stream_descriptor socket_;
   Events events_;
+  Fence fence_;
   FrameBuffer in_;
   std::string out_;
   bool writing_ = false;

@@ -1,6 +1,6 @@
 // Where the files of attempts are, below the executor's run directory.
 //
-//   zygote.lock        flock'ed by a zygote and by its shims until they have claimed their attempt
+//   zygote.lock        flock'ed by a zygote and by its shims while they may get an order
 //   a/<fence>          the attempt file: claim, identity, end record; flock'ed while the shim lives
 //   a/<fence>.sock     where the shim listens once it has lost its server
 //   a/<fence>.d/       scratch folder of an attempt that was given no directory

@@ -19,21 +19,31 @@ ServerLink::~ServerLink() {
   if (listener_) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
-std::optional<ShimOrder> ServerLink::receive_order() {
+std::optional<ShimOrder> ServerLink::take_order() {
   char chunk[16384];
-  for (;;) {
-    if (const auto frame = in_.next()) {
-      return frame->kind == Kind::Order ? decode_order(frame->body) : std::nullopt;
+  while (socket_) {
+    while (const auto frame = in_.next()) {
+      if (frame->kind != Kind::Order) continue;
+      if (auto order = decode_order(frame->body)) return order;
+      lost();
+      return std::nullopt;
     }
-    const ssize_t got = ::recv(socket_.get(), chunk, sizeof chunk, 0);
+    const ssize_t got = ::recv(socket_.get(), chunk, sizeof chunk, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0 || in_.broken()) return std::nullopt;
-    in_.add({chunk, static_cast<std::size_t>(got)});
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (got <= 0 || in_.broken()) {
+      lost();
+    } else {
+      in_.add({chunk, static_cast<std::size_t>(got)});
+    }
   }
+  return std::nullopt;
 }
 
 void ServerLink::listen_at(const std::string& run_dir, Fence fence) {
-  folder_.reset(::open(attempts_dir(run_dir).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder_) {
+    folder_.reset(::open(attempts_dir(run_dir).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
   name_ = socket_name(fence);
   if (!socket_) start_listening();
 }
@@ -59,6 +69,7 @@ bool ServerLink::accept_server() {
   Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!socket) return false;
   socket_ = std::move(socket);
+  adopted_ = true;
   alone_since_.reset();
   listener_.reset();
   ::unlinkat(folder_.get(), name_.c_str(), 0);

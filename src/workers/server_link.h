@@ -1,7 +1,7 @@
 // A shim's connection to its server: the one it was born with, or the one that adopts it.
 //
 // Once the server is gone it listens on a/<fence>.sock and takes whoever connects, one at a time.
-// Nothing here waits except receive_order() and flush(). One thread.
+// Nothing here waits except flush(). One thread.
 #pragma once
 
 #include <poll.h>
@@ -22,13 +22,17 @@ class ServerLink {
   ~ServerLink();
   ServerLink(ServerLink&&) = default;
 
-  // Waits for the order. None: the server left before it had sent all of it.
-  std::optional<ShimOrder> receive_order();
+  // The next order, if it is there. What comes before it was meant for an attempt that has ended.
+  std::optional<ShimOrder> take_order();
 
   // From now on a lost server is waited for at the attempt's socket.
   void listen_at(const std::string& run_dir, Fence fence);
+  // No longer: the attempt is over, another order may come.
+  void rest() { name_.clear(); }
 
   bool connected() const { return static_cast<bool>(socket_); }
+  bool adopted() const { return adopted_; }  // by another server than the one it was born with
+  void add_poll(pollfd& poll) const { poll = {socket_.get(), POLLIN, 0}; }
   // When the server was lost; set while it is.
   std::optional<base::MonoTime> alone_since() const { return alone_since_; }
 
@@ -56,6 +60,7 @@ class ServerLink {
   FrameBuffer in_;
   std::string out_;
   std::optional<base::MonoTime> alone_since_;
+  bool adopted_ = false;
 };
 
 }  // namespace mahavishnu::workers

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 #include "workers/kept_output.h"
@@ -26,6 +27,7 @@ using domain::Fence;
 constexpr std::size_t kUnderWay = 128;
 constexpr std::size_t kReadsEach = 64;
 constexpr std::size_t kSpares = 256;  // more attempts than that at once make new files
+constexpr Millis kClearAfter{20};
 constexpr int kSends = 5;
 constexpr Millis kStartWatch{1000};
 
@@ -39,7 +41,9 @@ ShellExecutor::ShellExecutor(asio::any_io_executor control, ShellOptions options
       files_(control),
       recovery_limit_(control),
       restart_(control),
-      start_watch_(control) {}
+      start_watch_(control),
+      clearing_(control),
+      dismissal_(control) {}
 
 ShellExecutor::~ShellExecutor() { stop(); }
 
@@ -65,6 +69,7 @@ base::Status ShellExecutor::start_zygote() {
 
 void ShellExecutor::stop() {
   if (!life_) return;
+  clear_released();
   life_.reset();
   for (auto& [fence, attempt] : attempts_) {
     if (attempt.link) attempt.link->close();
@@ -74,6 +79,8 @@ void ShellExecutor::stop() {
   recovery_limit_.cancel();
   restart_.cancel();
   start_watch_.cancel();
+  clearing_.cancel();
+  dismiss_shims(base::MonoTime::max());
   attempts_.clear();
   events_ = Events{};
   recovery_ = nullptr;
@@ -92,6 +99,7 @@ void ShellExecutor::start(domain::AttemptOrder order) {
     attempt.spare = std::move(spares_.front());
     spares_.pop_front();
   }
+  attempt.scratch = order.cwd.empty();
   attempt.order =
       encode_order({std::move(order), options_.lease, run_dir_, options_.node, attempt.spare});
   if (!attempts_.emplace(fence, std::move(attempt)).second) {
@@ -113,25 +121,30 @@ void ShellExecutor::pump() {
   }
 }
 
-// The order goes to the shim's own socket; the zygote only gets its other end.
+// The order goes to the shim's own socket; the zygote only gets its other end. One that has to be
+// sent again goes to a new shim.
 void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
+  attempt.own = true;
+  under_way_.insert(fence);
+  if (attempt.sent++ == 0 && (attempt.link = idle_shim())) {
+    attempt.link->serve(fence);
+    return attempt.link->send(attempt.order);
+  }
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return end_later(fence, domain::Reason::Lost,
                      std::string("cannot start it: no socket pair: ") + std::strerror(errno));
   }
-  ++attempt.sent;
   attempt.link = link_to(fence, Descriptor(ends[0]));
   attempt.link->send(attempt.order);
   zygote_.pass(Descriptor(ends[1]));
-  under_way_.insert(fence);
 }
 
 std::shared_ptr<AttemptLink> ShellExecutor::link_to(Fence fence, Descriptor socket) {
   auto link = std::make_shared<AttemptLink>(
-      control_, std::move(socket),
-      AttemptLink::Events{[this, fence](const Frame& frame) { on_frame(fence, frame); },
-                          [this, fence] { on_closed(fence); }});
+      control_, std::move(socket), fence,
+      AttemptLink::Events{[this](Fence served, const Frame& frame) { on_frame(served, frame); },
+                          [this](Fence served) { on_closed(served); }});
   link->open();
   return link;
 }
@@ -185,6 +198,9 @@ void ShellExecutor::on_frame(Fence fence, const Frame& frame) {
     case Kind::Refused:
       attempt.sent = kSends;  // the machine has no process to give: not again
       zygote_trouble_ = frame.body;
+      return;
+    case Kind::Stays:
+      attempt.stays = attempt.own;
       return;
     case Kind::Ended:
       if (auto ended = decode_end(frame.body)) end(std::move(*ended));
@@ -255,7 +271,11 @@ void ShellExecutor::end(AttemptEnded ended) {
   under_way_.erase(fence);
   attempt.result = ended.result;
   attempt.order = std::string();
-  if (attempt.link) attempt.link->close();
+  if (attempt.link && attempt.stays) {
+    keep_shim(std::move(attempt.link));
+  } else if (attempt.link) {
+    attempt.link->close();
+  }
   attempt.link.reset();
   const auto reads = std::move(attempt.reads);
   attempt.reads.clear();
@@ -290,22 +310,40 @@ void ShellExecutor::stop(Fence fence, domain::Reason why) {
 
 void ShellExecutor::release(Fence fence) {
   if (!life_) return;
-  std::string given;
+  Released released;
+  released.fence = fence;
   const auto found = attempts_.find(fence);
   if (found != attempts_.end()) {
     if (!found->second.result) {
       base::log()->error("attempt {} was released before its end", fence_name(fence));
       return;
     }
-    given = std::move(found->second.spare);
+    released.given = std::move(found->second.spare);
+    released.scratch = found->second.scratch;
     attempts_.erase(found);
   }
+  released_.push_back(std::move(released));
+  if (released_.size() > 1) return;
+  clearing_.expires_after(kClearAfter);
+  clearing_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (!life.expired() && !error) clear_released();
+  });
+}
+
+void ShellExecutor::clear_released() {
+  if (released_.empty()) return;
+  const std::size_t wanted = kSpares - std::min(kSpares, spares_.size());
   files_.must(
-      [run_dir = run_dir_, fence, given = std::move(given), enough = spares_.size() >= kSpares] {
-        return clear_attempt(run_dir, fence, given, enough);
+      [run_dir = run_dir_, wanted, released = std::exchange(released_, {})] {
+        std::vector<std::string> spares;
+        for (const Released& each : released) {
+          std::string spare = clear_attempt(run_dir, each, spares.size() >= wanted);
+          if (!spare.empty()) spares.push_back(std::move(spare));
+        }
+        return spares;
       },
-      [this](std::string spare) {
-        if (!spare.empty()) spares_.push_back(std::move(spare));
+      [this](std::vector<std::string> spares) {
+        for (std::string& spare : spares) spares_.push_back(std::move(spare));
       });
 }
 

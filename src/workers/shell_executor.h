@@ -1,8 +1,9 @@
 // Runs commands as real processes: the executor of worker type `shell`.
 //
 // It never forks: a zygote does, and a shim stands over each attempt and outlives this server
-// (docs/decisions/0040). Here is only the bookkeeping: orders on their way, connections to shims,
-// and what became of those that fell silent. An order is sent again only when it is certain that no
+// (docs/decisions/0040). A shim whose attempt left nothing behind waits for the next one (0081).
+// Here is only the bookkeeping: orders on their way, connections to shims, and what became of those
+// that fell silent. An order is sent again only when it is certain that no
 // shim took it. At most 128 orders are under way at a time, the others wait here in order.
 // Control thread only; files and /proc are read on two threads of its own. Callbacks come on the
 // control executor and never from inside a call. Destroyed like stop()ped: attempts go on under
@@ -21,6 +22,7 @@
 #include "domain/ports.h"
 #include "workers/attempt_link.h"
 #include "workers/file_work.h"
+#include "workers/spares.h"
 #include "workers/survivors.h"
 #include "workers/zygote_process.h"
 
@@ -31,6 +33,7 @@ struct ShellOptions {
   std::string executable;         // this binary, executed anew as `mahavishnu __zygote …`
   std::string node;               // host name
   base::Millis lease{30000};      // how long an attempt goes on with no server
+  base::Millis idle{2000};        // how long a shim waits for another attempt
 };
 
 class ShellExecutor final : public domain::Executor {
@@ -69,6 +72,7 @@ class ShellExecutor final : public domain::Executor {
   struct Attempt {
     std::string order;  // its frame, kept until it has started, should it have to be sent again
     std::string spare;  // what the order gave it to use again, or ""
+    bool scratch = true;
     std::shared_ptr<AttemptLink> link;
     std::unordered_map<std::uint64_t, PendingRead> reads;
     std::optional<domain::Reason> stop;        // asked for
@@ -76,6 +80,12 @@ class ShellExecutor final : public domain::Executor {
     base::MonoTime start_by = base::MonoTime::max();
     int sent = 0;
     bool started = false;
+    bool own = false;    // its shim is a child of the zygote there is
+    bool stays = false;  // and will take another order
+  };
+  struct Idle {
+    std::shared_ptr<AttemptLink> link;
+    base::MonoTime since;
   };
 
   void pump();
@@ -88,6 +98,10 @@ class ShellExecutor final : public domain::Executor {
   void settle(domain::Fence fence, Fate fate);
   void end(domain::AttemptEnded ended);
   void end_later(domain::Fence fence, domain::Reason reason, std::string message);
+  void keep_shim(std::shared_ptr<AttemptLink> link);
+  std::shared_ptr<AttemptLink> idle_shim();
+  void dismiss_shims(base::MonoTime unused_since);
+  void watch_idle();
   void zygote_died();
   void restart_zygote();
   void watch_starts();
@@ -95,6 +109,7 @@ class ShellExecutor final : public domain::Executor {
   void look_for_survivors();
   void adopt(std::vector<Survivor> survivors);
   void answer_recovery(base::Result<std::vector<domain::Restored::Found>> found);
+  void clear_released();
   void answer_ended(const domain::TaskResult& result, PendingRead read);
 
   // Later on control, unless stopped by then.
@@ -115,14 +130,19 @@ class ShellExecutor final : public domain::Executor {
   std::deque<domain::Fence> waiting_;  // not sent yet
   std::deque<std::string> spares_;     // the longest unused first: its last shim is gone by then
   bool looked_for_spares_ = false;
+  std::vector<Released> released_;     // to be cleared together: a job costs more than a clearing
   std::set<domain::Fence> under_way_;  // sent, not started yet
+  std::deque<Idle> idle_;              // shims that wait for an order, the longest first
   std::uint64_t next_read_ = 1;
   std::function<void(base::Result<std::vector<domain::Restored::Found>>)> recovery_;
   asio::steady_timer recovery_limit_;
   asio::steady_timer restart_;
   asio::steady_timer start_watch_;
+  asio::steady_timer clearing_;
+  asio::steady_timer dismissal_;
   bool watching_ = false;
   bool scanning_ = false;
+  bool watching_idle_ = false;
   base::MonoTime zygote_started_{};
   std::string zygote_trouble_;  // why it does not start, empty when it does
   std::shared_ptr<char> life_ = std::make_shared<char>();

@@ -15,6 +15,7 @@ using domain::Fence;
 constexpr Millis kRecovery{10000};
 constexpr Millis kQuickDeath{1000};
 constexpr Millis kRestartAfter{200};
+constexpr std::size_t kIdle = 128;  // shims
 
 }  // namespace
 
@@ -24,6 +25,9 @@ constexpr Millis kRestartAfter{200};
 // by their connections being closed.
 void ShellExecutor::zygote_died() {
   base::log()->warn("the zygote ended; it is started anew");
+  // The new one waits for those that may still get an order.
+  dismiss_shims(base::MonoTime::max());
+  for (auto& [fence, attempt] : attempts_) attempt.own = attempt.stays = false;
   const bool quick = base::mono_now() - zygote_started_ < kQuickDeath;
   if (!quick) return restart_zygote();
   restart_.expires_after(kRestartAfter);
@@ -38,6 +42,44 @@ void ShellExecutor::restart_zygote() {
   restart_.expires_after(kQuickDeath);
   restart_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
     if (!life.expired() && !error) restart_zygote();
+  });
+}
+
+// ── Shims that wait for another attempt ──────────────────────────────────────────────────────────
+
+void ShellExecutor::keep_shim(std::shared_ptr<AttemptLink> link) {
+  if (idle_.size() >= kIdle) return link->close();
+  link->serve({});
+  idle_.push_back({std::move(link), base::mono_now()});
+  if (idle_.size() == 1) watch_idle();
+}
+
+// The one used last: its memory is warm, and those that are not needed leave.
+std::shared_ptr<AttemptLink> ShellExecutor::idle_shim() {
+  while (!idle_.empty()) {
+    auto link = std::move(idle_.back().link);
+    idle_.pop_back();
+    if (link->is_open()) return link;
+  }
+  return nullptr;
+}
+
+void ShellExecutor::dismiss_shims(base::MonoTime unused_since) {
+  while (!idle_.empty() && idle_.front().since <= unused_since) {
+    idle_.front().link->close();
+    idle_.pop_front();
+  }
+}
+
+void ShellExecutor::watch_idle() {
+  if (watching_idle_) return;
+  watching_idle_ = true;
+  dismissal_.expires_after(options_.idle);
+  dismissal_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (life.expired() || error) return;
+    watching_idle_ = false;
+    dismiss_shims(base::mono_now() - options_.idle);
+    if (!idle_.empty()) watch_idle();
   });
 }
 

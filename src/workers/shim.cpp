@@ -24,6 +24,7 @@ using base::MonoTime;
 constexpr Millis kLeftoverGrace{500};  // for what a command that ended by itself left running
 constexpr Millis kKillAgain{20};
 constexpr Millis kGiveUp{10000};  // after the first KILL: something hangs in the kernel
+constexpr Millis kTellStart{4};   // an attempt shorter than that tells its start with its end
 constexpr Millis kFirstGrowth{50};
 constexpr Millis kGrowthEvery{200};
 constexpr Millis kFlush{2000};
@@ -57,21 +58,22 @@ std::string signal_text(int signal) {
 
 }  // namespace
 
-Shim::Shim(ShimOrder order, ServerLink link, AttemptFile file)
+Shim::Shim(ShimOrder order, ServerLink& link, AttemptFile file, StartLock& lock)
     : order_(std::move(order)),
-      link_(std::move(link)),
+      link_(link),
       file_(std::move(file)),
+      lock_(lock),
       output_(spool_path(order_.run_dir,
                          attempt_mark(attempt().task, attempt().attempt, attempt().fence)),
               attempt().work.limits.output_bytes) {
   end_.fence = attempt().fence;
 }
 
-void Shim::run() {
+bool Shim::run() {
   if (start()) {
     while (!over()) turn();
   }
-  finish();
+  return finish();
 }
 
 bool Shim::start() {
@@ -97,7 +99,6 @@ bool Shim::start() {
     return false;
   }
   started_ = true;
-  link_.send(encode(Kind::Started, {}));
   started_at_ = last_output_ = base::mono_now();
   next_growth_ = started_at_ + kFirstGrowth;
   return true;
@@ -174,7 +175,7 @@ void Shim::turn() {
   if (ready > 0) {
     bool adopted = false;
     on_frames(link_.take(polls, adopted));
-    if (adopted && started_) link_.send(encode(Kind::Started, {}));
+    if (adopted) start_told_ = false;
     if (streams_.take(polls, output_)) {
       last_output_ = base::mono_now();
       dirty_ = true;
@@ -184,6 +185,7 @@ void Shim::turn() {
   if (told_to_end != 0) stop(Reason::Lost, "the attempt's shim was told to end (SIGTERM)");
   const MonoTime now = base::mono_now();
   watch_time(now);
+  tell_start(now);
   tell_growth(now);
 }
 
@@ -199,6 +201,7 @@ int Shim::wait_ms(MonoTime now) const {
     if (link_.alone_since()) by(*link_.alone_since() + order_.lease);
   }
   if (kill_at_) by(std::max(*kill_at_, next_kill_));
+  if (!start_told_ && link_.connected()) by(started_at_ + kTellStart);
   if (dirty_ && link_.connected()) by(next_growth_);
   if (due == MonoTime::max()) return -1;
   const auto left = std::chrono::ceil<Millis>(due - now).count();
@@ -289,6 +292,12 @@ void Shim::watch_time(MonoTime now) {
   end_what_is_left(now);
 }
 
+void Shim::tell_start(MonoTime now) {
+  if (start_told_ || !link_.connected() || now < started_at_ + kTellStart) return;
+  start_told_ = true;
+  link_.send(encode(Kind::Started, {}));
+}
+
 void Shim::tell_growth(MonoTime now) {
   if (!dirty_ || !link_.connected() || now < next_growth_) return;
   link_.send(encode(Kind::Grew, Writer().number(output_.produced()).take()));
@@ -320,7 +329,7 @@ void Shim::signal_descendants(int signal) {
   for (const pid_t pid : descendants_of(::getpid())) ::kill(pid, signal);
 }
 
-void Shim::finish() {
+bool Shim::finish() {
   streams_.drain(output_);
   end_.processes_left = childless_ ? 0 : static_cast<int>(descendants_of(::getpid()).size());
   if (end_.processes_left > 0) {
@@ -332,8 +341,22 @@ void Shim::finish() {
   output_.finish(end_.result);
   // A record that cannot be written (full disk) is still told: the server is the better keeper.
   [[maybe_unused]] const auto written = file_.write_end(end_);
-  link_.send(encode_end(end_));
+  file_.close();
+  const bool stays = may_stay();
+  std::string told;
+  if (started_ && !start_told_) told += encode(Kind::Started, {});
+  if (stays) told += encode(Kind::Stays, {});
+  link_.send(told + encode_end(end_));
   link_.flush(kFlush);
+  link_.rest();
+  return stays && link_.connected();
+}
+
+// Only what came to a clean end, under the server it was born with, whose zygote is still the one.
+// The lock comes before the server hears of it: from then on an order may be on its way.
+bool Shim::may_stay() {
+  return childless_ && !gave_up_ && told_to_end == 0 && link_.connected() && !link_.adopted() &&
+         ::chdir("/") == 0 && lock_.take(order_.run_dir);
 }
 
 // An empty folder may be used again; with what is in it, or what still runs in it, it is removed.
@@ -344,32 +367,59 @@ void Shim::leave_scratch() {
   std::filesystem::remove_all(dir, ignored);
 }
 
+namespace {
+
+bool asked_to_end() {
+  sigset_t pending;
+  ::sigpending(&pending);
+  return told_to_end != 0 || sigismember(&pending, SIGTERM) == 1;
+}
+
+// Ends the process when no order comes any more.
+ShimOrder next_order(ServerLink& link) {
+  for (;;) {
+    auto order = link.take_order();
+    if (!link.connected() || asked_to_end()) ::_exit(0);  // what is not claimed is sent again
+    if (order) return std::move(*order);
+    pollfd poll{};
+    link.add_poll(poll);
+    ::ppoll(&poll, 1, nullptr, &while_waiting);
+  }
+}
+
+base::Result<AttemptFile> claim(const ShimOrder& order) {
+  AttemptHeader header;
+  header.task = order.attempt.task;
+  header.attempt = order.attempt.attempt;
+  header.fence = order.attempt.fence;
+  header.shim = ::getpid();
+  header.node = order.node;
+  return AttemptFile::claim(order.run_dir, header, order.spare);
+}
+
+}  // namespace
+
 void run_shim(int socket, int lock) {
   ::prctl(PR_SET_NAME, "mahavishnu-shim");
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::setpgid(0, 0);  // the session is the zygote's: a new one costs a scheduler group, 20 us
   take_signals();
-  Descriptor starting(lock);
+  StartLock starting{Descriptor(lock)};
   ServerLink link{Descriptor(socket)};
-  auto order = link.receive_order();
-  if (!order) ::_exit(0);
-  AttemptHeader header;
-  header.task = order->attempt.task;
-  header.attempt = order->attempt.attempt;
-  header.fence = order->attempt.fence;
-  header.shim = ::getpid();
-  header.node = order->node;
-  auto file = AttemptFile::claim(order->run_dir, header, order->spare);
-  if (!file) {
-    AttemptEnded end;
-    end.fence = header.fence;
-    end.reason = Reason::Lost;
-    end.result.message = file.error().message;
-    link.send(encode_end(end));
-    ::_exit(0);
+  for (bool stays = true; stays;) {
+    ShimOrder order = next_order(link);
+    auto file = claim(order);
+    if (!file) {
+      AttemptEnded end;
+      end.fence = order.attempt.fence;
+      end.reason = Reason::Lost;
+      end.result.message = file.error().message;
+      link.send(encode_end(end));
+      ::_exit(0);
+    }
+    starting.give_up();
+    stays = Shim(std::move(order), link, std::move(*file), starting).run();
   }
-  starting.reset();
-  Shim(std::move(*order), std::move(link), std::move(*file)).run();
   ::_exit(0);
 }
 

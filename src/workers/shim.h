@@ -1,4 +1,4 @@
-// The process that stands between the server and one attempt, and outlives the server.
+// The process that stands between the server and an attempt, and outlives the server.
 //
 // It claims the attempt, starts the command in its own session, keeps its output, watches its time
 // limits, and is the subreaper of everything the command starts: an attempt is over when the shim
@@ -20,16 +20,17 @@
 #include "workers/launch.h"
 #include "workers/messages.h"
 #include "workers/server_link.h"
+#include "workers/start_lock.h"
 #include "workers/streams.h"
 
 namespace mahavishnu::workers {
 
 class Shim {
  public:
-  Shim(ShimOrder order, ServerLink link, AttemptFile file);
+  Shim(ShimOrder order, ServerLink& link, AttemptFile file, StartLock& lock);
 
-  // Runs the attempt; returns when its end is written and told.
-  void run();
+  // Runs the attempt; returns when its end is written and told. True: the process may run another.
+  bool run();
 
  private:
   using MonoTime = base::MonoTime;
@@ -49,19 +50,22 @@ class Shim {
   bool verify();
   void decide(int status);
   void watch_time(MonoTime now);
+  void tell_start(MonoTime now);
   void tell_growth(MonoTime now);
   void stop(Reason why, std::string message);
   void begin_ending(base::Millis grace);
   void end_what_is_left(MonoTime now);
   void signal_descendants(int signal);
-  void finish();
+  bool finish();
+  bool may_stay();
   void leave_scratch();
 
   const AttemptOrder& attempt() const { return order_.attempt; }
 
   ShimOrder order_;
-  ServerLink link_;
+  ServerLink& link_;
   AttemptFile file_;
+  StartLock& lock_;
   KeptOutput output_;
   Streams streams_;
   Cgroup cgroup_;
@@ -69,6 +73,7 @@ class Shim {
   AttemptEnded end_;
   pid_t main_ = 0;  // the command, or `verify`
   bool started_ = false;
+  bool start_told_ = false;
   bool verifying_ = false;
   bool decided_ = false;  // end_.reason is final
   bool childless_ = true;
@@ -79,8 +84,8 @@ class Shim {
   MonoTime next_kill_{};
 };
 
-// What the zygote's child does: takes the order from the socket, claims it, runs it. `lock` is the
-// zygote's lock, given up once the attempt is claimed (see run_dir.h).
+// What the zygote's child does: takes an order from the socket, claims it, runs it, and waits for
+// the next one if its attempt left nothing behind. `lock`: the zygote's (start_lock.h).
 [[noreturn]] void run_shim(int socket, int lock);
 
 }  // namespace mahavishnu::workers

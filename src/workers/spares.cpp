@@ -29,13 +29,17 @@ void keep_folder(const std::string& run_dir, Fence fence) {
 
 }  // namespace
 
-std::string clear_attempt(const std::string& run_dir, Fence fence, const std::string& given,
-                          bool enough) {
-  const std::string name = fence_name(fence);
-  const std::string path = attempt_path(run_dir, fence);
+std::string clear_attempt(const std::string& run_dir, const Released& released, bool enough) {
+  const std::string name = fence_name(released.fence);
+  const std::string path = attempt_path(run_dir, released.fence);
+  const std::string& given = released.given;
   const bool kept = !enough && ::rename(path.c_str(), spare_path(run_dir, name).c_str()) == 0;
-  if (kept) keep_folder(run_dir, fence);
-  remove_attempt(run_dir, fence);
+  if (kept && !released.scratch) {
+    ::unlink((path + ".sock").c_str());
+    return name;
+  }
+  if (kept) keep_folder(run_dir, released.fence);
+  remove_attempt(run_dir, released.fence);
   if (kept) return name;
   // What the order was given is still there when nobody claimed the attempt.
   if (given.empty() || ::access(spare_path(run_dir, given).c_str(), F_OK) != 0) return "";

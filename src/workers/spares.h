@@ -9,7 +9,6 @@
 // Whatever goes wrong with a spare, a new file or folder is made instead. Functions: any thread.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,11 +17,16 @@
 
 namespace mahavishnu::workers {
 
-// The server's side, once the attempt's end is on its own disk: removes everything of the attempt
-// and, unless there are spares enough, keeps what can be used again. `given`: the spare its order
-// named. Answers the spare there is now, or "".
-std::string clear_attempt(const std::string& run_dir, Fence fence, const std::string& given,
-                          bool enough);
+// An attempt whose end is on the server's own disk.
+struct Released {
+  Fence fence;
+  std::string given;    // the spare its order named, or ""
+  bool scratch = true;  // it may have had a scratch folder
+};
+
+// The server's side: removes everything of the attempt and, unless there are spares enough, keeps
+// what can be used again. Answers the spare there is now, or "".
+std::string clear_attempt(const std::string& run_dir, const Released& released, bool enough);
 
 // The spares of a former life, at most `most`; others are removed.
 std::vector<std::string> find_spares(const std::string& run_dir, std::size_t most);

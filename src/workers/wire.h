@@ -44,6 +44,7 @@ enum class Kind : std::uint8_t {
   Ended = 18,    // shim → server, and the end record
   Slice = 19,    // shim → server: the answer to Read
   Refused = 20,  // zygote → server: no shim could be forked
+  Stays = 21,    // shim → server, just before Ended: it takes another order
   Header = 32,   // first frame of an attempt file
 };
 

@@ -17,14 +17,15 @@
 namespace mahavishnu::workers {
 namespace {
 
-// Waits until a former zygote and its unclaimed shims are gone.
+// Waits until a former zygote and its shims that may still claim an attempt are gone; from then on
+// the lock is shared with our own (start_lock.h).
 int take_lock(const std::string& run_dir) {
   const int lock = ::open(zygote_lock(run_dir).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0) return -1;
   while (::flock(lock, LOCK_EX) != 0) {
     if (errno != EINTR) return -1;
   }
-  return lock;
+  return ::flock(lock, LOCK_SH) == 0 ? lock : -1;
 }
 
 // False once the server is gone; a closed socket shows even while messages are queued in it.

@@ -1,11 +1,11 @@
-// The small process that forks one shim an attempt, so that the server never forks.
+// The small process that forks shims, so that the server never forks.
 //
 // `mahavishnu __zygote RUN_DIR`, executed anew by the server, its only child. It takes one
-// descriptor an attempt from its control socket (number 3), forks, and lets go: the order itself is
-// read by the shim from that descriptor. It starts nothing once the server has closed the other
-// end, even if more descriptors are queued. It holds RUN_DIR/zygote.lock, and so do its shims until
-// they have claimed their attempt: who gets the lock knows that nothing of a former life can still
-// start.
+// descriptor a shim from its control socket (number 3), forks, and lets go: the shim reads its
+// orders from that descriptor. It starts nothing once the server has closed the other
+// end, even if more descriptors are queued. It holds RUN_DIR/zygote.lock, and so do its shims
+// while an order may come to them: who gets the lock alone knows that nothing of a former life can
+// still start.
 #pragma once
 
 namespace mahavishnu::workers {

@@ -3,9 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-
-#include <fstream>
 
 #include "tests/workers/proc.h"
 #include "tests/workers/world.h"
@@ -15,19 +12,6 @@ using namespace mahavishnu::workers;
 using namespace mahavishnu::workers::test;
 
 namespace {
-
-// A named pipe by which a test lets a command go on.
-class Gate {
- public:
-  explicit Gate(const Folder& folder) : path_((folder.path() / "gate").string()) {
-    ::mkfifo(path_.c_str(), 0600);
-  }
-  std::string wait() const { return "read line < " + path_ + "; "; }
-  void open() const { std::ofstream(path_) << "go\n"; }
-
- private:
-  std::string path_;
-};
 
 // Once there is one: it may just be started anew.
 void signal_zygote(World& world, int signal) {

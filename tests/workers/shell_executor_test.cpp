@@ -214,18 +214,20 @@ TEST_SUITE("ShellExecutor") {
   }
 
   TEST_CASE("200 attempts at once each end once, with their own output") {
-    Ready ready;
+    Folder folder;
+    World world(folder.path(), Millis(30000), Millis(10));
+    REQUIRE(world.recover().empty());
     const auto before = open_descriptors();
     for (std::uint64_t i = 1; i <= 200; ++i) {
-      ready.world.executor->start(program({"echo", std::to_string(i)}, i));
+      world.executor->start(program({"echo", std::to_string(i)}, i));
     }
-    ready.world.until([&] { return ready.world.ended.size() == 200; });
-    CHECK(open_descriptors() == before);
+    world.until([&] { return world.ended.size() == 200; });
     for (std::uint64_t i = 1; i <= 200; ++i) {
-      CHECK(ready.world.ended[{7, i}].result.text == std::to_string(i) + "\n");
-      CHECK(ready.world.ends[{7, i}] == 1);
-      CHECK(ready.world.started[{7, i}] == 1);
+      CHECK(world.ended[{7, i}].result.text == std::to_string(i) + "\n");
+      CHECK(world.ends[{7, i}] == 1);
+      CHECK(world.started[{7, i}] == 1);
     }
+    world.until([&] { return open_descriptors() == before; });  // once the shims are dismissed
   }
 
   TEST_CASE("an order that has not been started is taken back") {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,11 +52,25 @@ class Folder {
   std::filesystem::path path_;
 };
 
+// A named pipe by which a test lets a command go on.
+class Gate {
+ public:
+  explicit Gate(const Folder& folder) : path_((folder.path() / "gate").string()) {
+    ::mkfifo(path_.c_str(), 0600);
+  }
+  std::string wait() const { return "read line < " + path_ + "; "; }
+  void open() const { std::ofstream(path_) << "go\n"; }
+
+ private:
+  std::string path_;
+};
+
 class World {
  public:
-  explicit World(const std::filesystem::path& run_dir, Millis lease = Millis(30000))
+  explicit World(const std::filesystem::path& run_dir, Millis lease = Millis(30000),
+                 Millis idle = Millis(2000))
       : executor(std::make_unique<ShellExecutor>(
-            io.get_executor(), ShellOptions{run_dir, zygote_program(), "here", lease})) {
+            io.get_executor(), ShellOptions{run_dir, zygote_program(), "here", lease, idle})) {
     executor->subscribe(
         {[this](Fence fence) { started[fence] += 1; },
          [this](AttemptEnded end) {

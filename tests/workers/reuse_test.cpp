@@ -1,0 +1,169 @@
+// A shim whose attempt left nothing behind runs the next one, and nobody can tell.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "tests/workers/proc.h"
+#include "tests/workers/world.h"
+#include "workers/server_link.h"
+#include "workers/start_lock.h"
+
+using namespace mahavishnu::workers;
+using namespace mahavishnu::workers::test;
+
+namespace {
+
+// Runs an attempt that tells its parent, which is its shim.
+pid_t shim_that_ran(World& world, std::uint64_t counter) {
+  return std::atoi(world.run(shell("echo $PPID", counter)).result.text.c_str());
+}
+
+ShimOrder order_number(std::uint64_t counter) {
+  return {order_of(counter), Millis(1000), "/run", "here", ""};
+}
+
+}  // namespace
+
+TEST_SUITE("reused shims") {
+  TEST_CASE("one attempt after another runs under the same shim") {
+    Ready ready;
+    const pid_t first = shim_that_ran(ready.world, 1);
+    CHECK(first > 1);
+    CHECK(shim_that_ran(ready.world, 2) == first);
+  }
+
+  TEST_CASE("nothing of an attempt is there for the next one") {
+    Ready ready;
+    auto first = shell("cat; exec 7<&1; umask 000; cd /; echo $PPID", 1);
+    first.work.stdin_text = "text\n";
+    first.work.env["SECRET"] = "yes";
+    first.work.limits.cpu_ms = 5000;
+    const auto& end = ready.world.run(first);
+    CHECK(end.result.unenforced.size() == 1);
+    auto second = shell("cat; echo \"${SECRET:-no} $(ulimit -t) $(pwd)\"; ls /proc/self/fd", 2);
+    second.cwd = ready.folder.path();
+    const auto& next = ready.world.run(second);
+    CHECK(next.result.text == "no unlimited " + ready.folder.path().string() + "\n0\n1\n2\n3\n");
+    CHECK(next.result.unenforced.empty());
+    CHECK(next.reason == Reason::Ok);
+  }
+
+  TEST_CASE("an attempt that fails or is stopped ends as itself only") {
+    Ready ready;
+    CHECK(ready.world.run(shell("exit 3", 1)).exit_code == 3);
+    CHECK(ready.world.run(program({"no-such-command"}, 2)).reason == Reason::Rejected);
+    ready.world.executor->start(shell("echo on; sleep 1000", 3));
+    ready.world.wait_output({7, 3}, "on");
+    ready.world.executor->stop({7, 3}, Reason::CancelledByCaller);
+    CHECK(ready.world.end_of({7, 3}).reason == Reason::CancelledByCaller);
+    const auto& end = ready.world.run(shell("true", 4));
+    CHECK(end.reason == Reason::Ok);
+    CHECK(end.exit_code == 0);
+    CHECK_FALSE(end.signal.has_value());
+    CHECK(end.result.message.empty());
+  }
+
+  TEST_CASE("what an attempt left running is gone before its shim runs another") {
+    Ready ready;
+    const std::string sleep = long_sleep();
+    auto order = shell("setsid sleep " + sleep + " & echo $PPID", 1);
+    const auto text = ready.world.run(order).result.text;
+    CHECK(with_argument(sleep).empty());
+    CHECK(std::to_string(shim_that_ran(ready.world, 2)) + "\n" == text);
+  }
+
+  TEST_CASE("a waiting shim that is ended costs no order, and the order runs once") {
+    Ready ready;
+    const auto ran = ready.folder.path() / "ran";
+    std::uint64_t counter = 0;
+    for (const int ending : {SIGKILL, SIGTERM, SIGKILL, SIGTERM}) {
+      const pid_t shim = shim_that_ran(ready.world, ++counter);
+      ::kill(shim, ending);
+      CHECK(ready.world.run(shell("echo x >> " + ran.string(), ++counter)).reason == Reason::Ok);
+    }
+    CHECK(slurp(ran) == "x\nx\nx\nx\n");
+  }
+
+  TEST_CASE("an attempt under a shim that has run others is adopted") {
+    Folder folder;
+    const Gate gate(folder);
+    pid_t shim = 0;
+    {
+      World first(folder.path());
+      first.recover();
+      shim = shim_that_ran(first, 1);
+      first.executor->release({7, 1});
+      first.executor->start(shell("echo one; " + gate.wait() + "echo two", 2));
+      first.wait_output({7, 2}, "one");
+      CHECK(shim_of(folder, {7, 2}) == shim);
+    }
+    World second(folder.path());
+    const auto found = second.recover();
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].fence == Fence{7, 2});
+    gate.open();
+    CHECK(second.end_of({7, 2}).result.text == "one\ntwo\n");
+    const Watched watched(shim);
+    CHECK(watched.ended_within(20000));
+  }
+
+  TEST_CASE("waiting shims end with their server, and are dismissed when there is no work") {
+    Folder folder;
+    for (const Millis idle : {Millis(100000), Millis(10)}) {
+      World world(folder.path(), Millis(30000), idle);
+      world.recover();
+      const std::uint64_t counter = idle.count() > 10 ? 1 : 2;
+      const Watched shim(shim_that_ran(world, counter));
+      if (counter == 1) world.executor.reset();
+      if (counter == 2) world.until([&] { return shim.ended_within(0); });
+      CHECK(shim.ended_within(20000));
+    }
+  }
+
+  TEST_CASE("the waiting shims of a zygote that died are not used any more") {
+    Ready ready;
+    const pid_t shim = shim_that_ran(ready.world, 1);
+    const Watched watched(shim);
+    ::kill(zygote_of_this_process(), SIGKILL);
+    ready.world.until([&] { return watched.ended_within(0); });
+    const pid_t next = shim_that_ran(ready.world, 2);
+    CHECK(next != shim);
+    CHECK(shim_that_ran(ready.world, 3) == next);
+  }
+
+  TEST_CASE("who waits for an order holds the lock a new zygote needs, who has claimed does not") {
+    Folder folder;
+    const std::string path = zygote_lock(folder.path().string());
+    Descriptor inherited(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    ::flock(inherited.get(), LOCK_SH);
+    StartLock lock(std::move(inherited));
+    const Descriptor zygote(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    const auto free = [&] { return ::flock(zygote.get(), LOCK_EX | LOCK_NB) == 0; };
+    CHECK_FALSE(free());
+    lock.give_up();
+    CHECK(free());
+    CHECK_FALSE(lock.take(folder.path().string()));
+    ::flock(zygote.get(), LOCK_UN);
+    CHECK(lock.take(folder.path().string()));
+    CHECK_FALSE(free());
+    lock.give_up();
+    CHECK(free());
+  }
+
+  TEST_CASE("what was meant for an ended attempt does not reach the next one") {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const Descriptor server(ends[0]);
+    ServerLink link{Descriptor(ends[1])};
+    const std::string sent = encode_stop(Reason::CancelledByCaller) +
+                             encode_read({1, OutputStream::All, 0, 10}) +
+                             encode_order(order_number(2)) + encode_stop(Reason::TimedOut);
+    REQUIRE(::send(server.get(), sent.data(), sent.size(), 0) == static_cast<ssize_t>(sent.size()));
+    const auto order = link.take_order();
+    REQUIRE(order.has_value());
+    CHECK(order->attempt.fence == Fence{7, 2});
+    const auto frames = link.take_now();
+    REQUIRE(frames.size() == 1);
+    CHECK(Reader(frames[0].body).number() == static_cast<std::uint64_t>(Reason::TimedOut));
+  }
+}
