@@ -147,7 +147,7 @@ void RepoAnswers::look(const AnswerPtr& answer) {
   context_.git.look(std::move(paths), [answer, page = std::move(page)](auto states) mutable {
     answer->looking = false;
     answer->known = states.has_value();
-    answer->text = render(page, states);
+    answer->kept = mcp::KeptAnswer(render(page, states));
     page.items.clear();
     page.index.reset();
     answer->page = std::move(page);
@@ -155,18 +155,18 @@ void RepoAnswers::look(const AnswerPtr& answer) {
   });
 }
 
-const std::string* RepoAnswers::at_hand(const mcp::Json& arguments) {
+const mcp::KeptAnswer* RepoAnswers::at_hand(const mcp::Json& arguments) {
   const AnswerPtr answer = find(key_of(arguments));
   const base::MonoTime now = context_.timers.now().mono;
   if (!answer || !is_current(*answer, now - kStale) || answer->page.ended != work_ended()) {
     return nullptr;
   }
   if (answer->page.begun < now - kAging && !answer->looking) look(answer);
-  return &answer->text;
+  return &answer->kept;
 }
 
 base::awaitable<mcp::ToolResult> RepoAnswers::answer(mcp::Json arguments) {
-  if (const std::string* text = at_hand(arguments)) co_return *text;
+  if (const mcp::KeptAnswer* kept = at_hand(arguments)) co_return kept->json();
   const std::string key = key_of(arguments);
   AnswerPtr answer = find(key);
   const base::MonoTime now = context_.timers.now().mono;
@@ -185,7 +185,8 @@ base::awaitable<mcp::ToolResult> RepoAnswers::answer(mcp::Json arguments) {
     const auto [error] = co_await answer->arrived.async_wait(base::as_result);
     if (!error) break;  // kPatience is over
     // A look that began before this call may be older than what its caller has seen.
-    if (!answer->looking && (!answer->known || is_current(*answer, now))) co_return answer->text;
+    if (!answer->looking && (!answer->known || is_current(*answer, now)))
+      co_return answer->kept.json();
   }
   co_return render(page_of(answer->query),
                    fail(ErrorCode::Unavailable, "the file system did not answer within 2 s"));

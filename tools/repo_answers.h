@@ -29,7 +29,7 @@ class RepoAnswers {
 
   base::awaitable<mcp::ToolResult> answer(mcp::Json arguments);
   // A kept answer that may be given without a look, or nullptr. Valid until the next call.
-  const std::string* at_hand(const mcp::Json& arguments);
+  const mcp::KeptAnswer* at_hand(const mcp::Json& arguments);
 
  private:
   struct Query {
@@ -51,9 +51,9 @@ class RepoAnswers {
     Answer(Query asked, const asio::any_io_executor& executor)
         : query(std::move(asked)), arrived(executor) {}
     Query query;
-    std::string text;    // empty: never looked
-    Page page;           // `text` is of
-    bool known = false;  // `text` has the facts of every repository
+    mcp::KeptAnswer kept;  // empty: never looked
+    Page page;             // `kept` is of
+    bool known = false;    // `kept` has the facts of every repository
     bool looking = false;
     asio::steady_timer arrived;  // cancelled when a look arrives, due when it takes too long
   };

@@ -3,12 +3,12 @@
 #include <memory>
 
 #include "rpc/codec.h"
+#include "tools/answer_cache.h"
 #include "tools/follow.h"
 #include "tools/inputs.h"
 #include "tools/listing.h"
 #include "tools/lookups.h"
 #include "tools/output_cursor.h"
-#include "tools/text_cache.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -17,9 +17,10 @@ constexpr std::size_t kKeptAnswerBytes = 4U << 20U;
 constexpr std::size_t kMostOutputBytes = 32768;
 
 // Answers about ended tasks by the version of their record: they do not change any more.
-using EndedTasks = TextCache<domain::TaskId>;
+using EndedTasks = AnswerCache<domain::TaskId>;
 
-const std::string* kept_answer(const Context& context, EndedTasks& kept, const Json& arguments) {
+const mcp::KeptAnswer* kept_answer(const Context& context, EndedTasks& kept,
+                                   const Json& arguments) {
   if (arguments.size() != 1) return nullptr;
   const auto name = arguments.find("task");
   if (name == arguments.end() || !name->is_string()) return nullptr;
@@ -83,13 +84,17 @@ base::awaitable<mcp::ToolResult> get_task(Context& context, EndedTasks& kept, do
   auto task = co_await follow_task(context, id, wait, call);
   if (!task) co_return fail(task.error());
   std::string answer = rpc::dump(task_view(**task, context.timers.now().wall));
-  if (domain::is_terminal((*task)->status.state)) kept.put(id, (*task)->status.version, answer);
+  if (domain::is_terminal((*task)->status.state)) {
+    kept.put(id, (*task)->status.version, mcp::KeptAnswer(answer));
+  }
   co_return answer;
 }
 
 base::awaitable<mcp::ToolResult> task_get(Context& context, std::shared_ptr<EndedTasks> kept,
                                           Json arguments, mcp::Call& call) {
-  if (const std::string* answer = kept_answer(context, *kept, arguments)) co_return *answer;
+  if (const mcp::KeptAnswer* answer = kept_answer(context, *kept, arguments)) {
+    co_return answer->json();
+  }
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
   const auto which = reader.exactly_one({"task", "batch"});

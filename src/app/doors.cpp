@@ -56,10 +56,9 @@ Result<Address> Doors::open_http(HttpDoor door) {
       return "token";
     };
   }
-  http_ = std::make_unique<net::HttpServer>(control_, std::move(options),
-                                            [this](std::shared_ptr<rpc::HttpExchange> exchange) {
-                                              return route(this, std::move(exchange));
-                                            });
+  http_ = std::make_unique<net::HttpServer>(
+      control_, std::move(options),
+      [this](std::shared_ptr<rpc::HttpExchange> exchange) { return route(std::move(exchange)); });
   auto port = http_->listen(address.host, address.port);
   if (!port) return fail(port.error());
   address.port = *port;
@@ -108,27 +107,27 @@ std::string Doors::readiness() const {
   return rpc::dump(answer);
 }
 
-awaitable<void> Doors::route(Doors* self, std::shared_ptr<rpc::HttpExchange> exchange) {
-  const std::string path(exchange->path());
+rpc::HttpRest Doors::route(std::shared_ptr<rpc::HttpExchange> exchange) {
+  const std::string_view path = exchange->path();
+  if (path == "/mcp" || path == "/tools/call") {
+    mcp::View view = door_->view;
+    view.caller = std::string(exchange->caller());
+    return path == "/mcp"
+               ? engine_.server().handle_mcp(std::move(exchange), std::move(view))
+               : engine_.server().handle_tools_call(std::move(exchange), std::move(view));
+  }
   if (path == "/livez") {
     exchange->respond(200, kJson, R"({"alive":true})");
   } else if (path == "/readyz") {
-    exchange->respond(self->engine_.not_ready().empty() ? 200 : 503, kJson, self->readiness());
-  } else if (path == "/mcp" || path == "/tools/call") {
-    mcp::View view = self->door_->view;
-    view.caller = std::string(exchange->caller());
-    if (path == "/mcp") {
-      co_await self->engine_.server().handle_mcp(std::move(exchange), std::move(view));
-    } else {
-      co_await self->engine_.server().handle_tools_call(std::move(exchange), std::move(view));
-    }
+    exchange->respond(engine_.not_ready().empty() ? 200 : 503, kJson, readiness());
   } else {
-    const Json answer = {
-        {"error",
-         {{"code", "NotFound"},
-          {"message", "there is no " + path + "; there are /mcp, /tools/call, /livez, /readyz"}}}};
+    const Json answer = {{"error",
+                          {{"code", "NotFound"},
+                           {"message", "there is no " + std::string(path) +
+                                           "; there are /mcp, /tools/call, /livez, /readyz"}}}};
     exchange->respond(404, kJson, rpc::dump(answer));
   }
+  return std::nullopt;
 }
 
 }  // namespace mahavishnu::app

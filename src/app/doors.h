@@ -42,7 +42,7 @@ class Doors {
   struct Peer;
   base::awaitable<void> accept();
   static base::awaitable<void> serve(Doors* self, std::unique_ptr<rpc::Connection> connection);
-  static base::awaitable<void> route(Doors* self, std::shared_ptr<rpc::HttpExchange> exchange);
+  rpc::HttpRest route(std::shared_ptr<rpc::HttpExchange> exchange);
   std::string readiness() const;
 
   asio::any_io_executor control_;

@@ -128,11 +128,9 @@ Result<Token> load_or_make_token(const std::string& file) {
   return Token{std::move(*made), true};
 }
 
-TokenCheck::TokenCheck(std::string_view token) : digest_(sha256(token)) {}
-
 bool TokenCheck::matches(std::string_view candidate) const {
-  const Digest other = sha256(candidate);
-  return CRYPTO_memcmp(digest_.data(), other.data(), digest_.size()) == 0;
+  return candidate.size() == token_.size() &&
+         CRYPTO_memcmp(candidate.data(), token_.data(), token_.size()) == 0;
 }
 
 }  // namespace mahavishnu::app

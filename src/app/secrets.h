@@ -7,6 +7,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -26,14 +27,14 @@ struct Token {
 base::Result<Token> load_or_make_token(const std::string& file);
 base::Result<std::string> read_token(const std::string& file);
 
-// Knows a token without keeping it: digests are compared, in constant time.
+// Compares in constant time: how long it takes tells nothing of the token but its length.
 class TokenCheck {
  public:
-  explicit TokenCheck(std::string_view token);
+  explicit TokenCheck(std::string token) : token_(std::move(token)) {}
   bool matches(std::string_view candidate) const;
 
  private:
-  std::array<unsigned char, 32> digest_;
+  std::string token_;
 };
 
 }  // namespace mahavishnu::app

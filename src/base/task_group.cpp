@@ -17,19 +17,31 @@ TaskGroup::~TaskGroup() { assert(running_.empty() && "a TaskGroup outlived by it
 void TaskGroup::spawn(awaitable<void> work) {
   if (cancelled_) return;
   const auto entry = running_.emplace(running_.end());
-  asio::co_spawn(executor_, std::move(work),
-                 asio::bind_cancellation_slot(entry->slot(), [this, entry](std::exception_ptr failure) {
-                   if (failure) {
-                     try {
-                       std::rethrow_exception(failure);
-                     } catch (const std::exception& e) {
-                       log()->error("{}: a coroutine ended by an exception: {}", name_, e.what());
-                     } catch (...) {
-                       log()->error("{}: a coroutine ended by an unknown exception", name_);
-                     }
-                   }
-                   ended(entry);
-                 }));
+  asio::co_spawn(
+      executor_, std::move(work),
+      asio::bind_cancellation_slot(entry->slot(), [this, entry](std::exception_ptr failure) {
+        if (failure) log_failure(failure);
+        ended(entry);
+      }));
+}
+
+void TaskGroup::start(const std::function<std::optional<awaitable<void>>()>& begin) {
+  if (cancelled_) return;
+  try {
+    if (auto rest = begin()) spawn(std::move(*rest));
+  } catch (...) {
+    log_failure(std::current_exception());
+  }
+}
+
+void TaskGroup::log_failure(const std::exception_ptr& failure) const {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    log()->error("{}: work ended by an exception: {}", name_, e.what());
+  } catch (...) {
+    log()->error("{}: work ended by an unknown exception", name_);
+  }
 }
 
 void TaskGroup::ended(std::list<asio::cancellation_signal>::iterator entry) {

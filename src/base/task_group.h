@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <list>
+#include <optional>
 
 #include "base/asio.h"
 
@@ -25,6 +27,8 @@ class TaskGroup {
 
   // Starts it now. After cancel() nothing more starts: the coroutine is destroyed unrun.
   void spawn(awaitable<void> work);
+  // Calls `begin` now, under the same guard, and spawns what it leaves to be done, if anything.
+  void start(const std::function<std::optional<awaitable<void>>()>& begin);
 
   void cancel();
   bool cancelled() const { return cancelled_; }
@@ -33,6 +37,7 @@ class TaskGroup {
   std::size_t size() const { return running_.size(); }
 
  private:
+  void log_failure(const std::exception_ptr& failure) const;
   void ended(std::list<asio::cancellation_signal>::iterator entry);
 
   asio::any_io_executor executor_;

@@ -43,7 +43,7 @@ class Batch {
       add(duplicate_id(request.id, kRevision).text);
       return;
     }
-    if (request.method == "initialize" || claimed_version(request.params) != nullptr) {
+    if (request.method == "initialize" || claimed_version(request.metadata) != nullptr) {
       const auto error = rpc_error(error_code::kInvalidRequest,
                                    "this request may not be part of a batch; send it alone");
       add(rpc::encode_error(request.id, error));

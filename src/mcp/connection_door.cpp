@@ -31,44 +31,45 @@ ConnectionDoor::ConnectionDoor(Dispatcher& dispatcher, rpc::Connection& connecti
 base::awaitable<void> ConnectionDoor::serve() {
   co_await asio::this_coro::throw_if_cancelled(false);
   while (true) {
-    auto text = co_await connection_.read();
-    if (!text && text.error().code == base::ErrorCode::Exhausted) {
-      const auto error = rpc_error(error_code::kInvalidRequest, text.error().message);
-      co_await write(rpc::encode_error(rpc::RequestId{}, error));
-    } else if (!text || !*text) {
+    auto text = connection_.read_ready();
+    if (!text) text = co_await connection_.read();
+    std::string reply;
+    if (!*text && text->error().code == base::ErrorCode::Exhausted) {
+      const auto error = rpc_error(error_code::kInvalidRequest, text->error().message);
+      reply = rpc::encode_error(rpc::RequestId{}, error);
+    } else if (!*text || !**text) {
       break;
     } else {
-      co_await take(std::move(**text));
+      reply = take(***text);
     }
+    if (!reply.empty() && !connection_.write_ready(reply)) co_await write(std::move(reply));
   }
   co_await drain();
 }
 
-base::awaitable<void> ConnectionDoor::take(std::string text) {
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) co_return;  // a hand at a terminal
-  rpc::Decoded decoded = rpc::decode(text);
-  if (decoded.batch) {
-    co_await take_batch(std::move(decoded.messages));
-  } else {
-    co_await take_message(std::move(decoded.messages.front()));
-  }
+std::string ConnectionDoor::take(std::string_view text) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return {};  // a hand at a terminal
+  rpc::Decoded decoded = rpc::decode(text, {}, kMeta);
+  if (decoded.batch) return take_batch(std::move(decoded.messages));
+  return take_message(std::move(decoded.messages.front()));
 }
 
-base::awaitable<void> ConnectionDoor::take_message(rpc::Message message) {
+std::string ConnectionDoor::take_message(rpc::Message message) {
   if (const auto* malformed = std::get_if<rpc::Malformed>(&message)) {
-    co_await write(rpc::encode_error(malformed->id, malformed->error));
-  } else if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
+    return rpc::encode_error(malformed->id, malformed->error);
+  }
+  if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
     take_notification(*notification, *table_);
   } else if (auto* request = std::get_if<rpc::Request>(&message)) {
-    co_await take_request(std::move(*request));
+    return take_request(std::move(*request));
   }
-  // A response answers nothing: this server asks its clients nothing.
+  return {};  // a response answers nothing: this server asks its clients nothing
 }
 
-base::awaitable<void> ConnectionDoor::take_batch(std::vector<rpc::Message> messages) {
+std::string ConnectionDoor::take_batch(std::vector<rpc::Message> messages) {
   if (agreed_ && has_batches(*agreed_)) {
     group_.spawn(answer_batch(std::move(messages)));
-    co_return;
+    return {};
   }
   // A batch that is no batch at all (`[]`) says so itself.
   const auto* malformed = std::get_if<rpc::Malformed>(&messages.front());
@@ -77,52 +78,39 @@ base::awaitable<void> ConnectionDoor::take_batch(std::vector<rpc::Message> messa
           ? malformed->error
           : rpc_error(error_code::kInvalidRequest,
                       "batches are part of revision 2025-03-26 only; send each message alone");
-  co_await write(rpc::encode_error(rpc::RequestId{}, error));
+  return rpc::encode_error(rpc::RequestId{}, error);
 }
 
-base::awaitable<void> ConnectionDoor::take_request(rpc::Request request) {
+std::string ConnectionDoor::take_request(rpc::Request request) {
   Revision revision = agreed_.value_or(kNewestLegacy);
   // server/discover is only there in the modern era: without metadata it lacks what it must have.
-  if (claimed_version(request.params) != nullptr || request.method == "server/discover") {
-    if (const auto error = check_metadata(request.params)) {
-      co_await write(refusal(request.id, *error, kModern).text);
-      co_return;
+  if (claimed_version(request.metadata) != nullptr || request.method == "server/discover") {
+    if (const auto error = check_metadata(request.metadata)) {
+      return refusal(request.id, *error, kModern).text;
     }
     revision = kModern;
   }
-  if (table_->contains(request.id)) {
-    co_await write(duplicate_id(request.id, revision).text);
-    co_return;
-  }
-  if (request.method == "initialize" && !is_modern(revision)) {
-    co_await initialize(std::move(request));
-    co_return;
-  }
+  if (table_->contains(request.id)) return duplicate_id(request.id, revision).text;
+  if (request.method == "initialize" && !is_modern(revision)) return initialize(request);
   auto accepted = dispatcher_.accept(std::move(request), revision, view_);
-  if (auto* reply = std::get_if<Reply>(&accepted)) {
-    co_await write(std::move(reply->text));
-  } else {
-    co_await start(std::move(std::get<PreparedCall>(accepted)));
-  }
+  if (auto* reply = std::get_if<Reply>(&accepted)) return std::move(reply->text);
+  return start(std::move(std::get<PreparedCall>(accepted)));
 }
 
-base::awaitable<void> ConnectionDoor::initialize(rpc::Request request) {
+std::string ConnectionDoor::initialize(const rpc::Request& request) {
   const auto requested = requested_version(request.params);
-  if (!requested) {
-    co_await write(refusal(request.id, requested.error(), kNewestLegacy).text);
-    co_return;
-  }
+  if (!requested) return refusal(request.id, requested.error(), kNewestLegacy).text;
   agreed_ = negotiate(*requested);
-  co_await write(rpc::encode_result(request.id, dispatcher_.results().initialize(*agreed_)));
+  return rpc::encode_result(request.id, dispatcher_.results().initialize(*agreed_));
 }
 
-base::awaitable<void> ConnectionDoor::start(PreparedCall call) {
+std::string ConnectionDoor::start(PreparedCall call) {
   if (table_->size() >= dispatcher_.options().max_in_flight_per_connection) {
-    co_await write(dispatcher_.overloaded(call, table_->size()).text);
-    co_return;
+    return dispatcher_.overloaded(call, table_->size()).text;
   }
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), table_.get(), call.id);
   group_.spawn(answer(std::move(running), std::move(call)));
+  return {};
 }
 
 base::awaitable<void> ConnectionDoor::answer(std::shared_ptr<RunningCall> running,

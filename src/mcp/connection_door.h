@@ -27,12 +27,13 @@ class ConnectionDoor {
   void close_when_answered();
 
  private:
-  base::awaitable<void> take(std::string text);
-  base::awaitable<void> take_message(rpc::Message message);
-  base::awaitable<void> take_batch(std::vector<rpc::Message> messages);
-  base::awaitable<void> take_request(rpc::Request request);
-  base::awaitable<void> initialize(rpc::Request request);
-  base::awaitable<void> start(PreparedCall call);
+  // The reply that is due at once, or "": none, or later.
+  std::string take(std::string_view text);
+  std::string take_message(rpc::Message message);
+  std::string take_batch(std::vector<rpc::Message> messages);
+  std::string take_request(rpc::Request request);
+  std::string initialize(const rpc::Request& request);
+  std::string start(PreparedCall call);
   base::awaitable<void> answer(std::shared_ptr<RunningCall> running, PreparedCall call);
   base::awaitable<void> answer_batch(std::vector<rpc::Message> messages);
   base::awaitable<void> drain();

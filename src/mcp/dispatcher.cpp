@@ -46,11 +46,9 @@ class ActiveCall final : public Call {
 };
 
 // params._meta.progressToken: null when absent; an error when it is no token.
-base::Result<Json> progress_token(const Json& params) {
-  const Json* meta = meta_of(params);
-  if (meta == nullptr) return Json();
-  const auto token = meta->find(meta_key::kProgressToken);
-  if (token == meta->end()) return Json();
+base::Result<Json> progress_token(const Meta& meta) {
+  const Json* token = meta_member(meta, meta_key::kProgressToken);
+  if (token == nullptr) return Json();
   if (token->is_string() || token->is_number_integer()) return *token;
   return base::fail(base::ErrorCode::InvalidArgument,
                     "params._meta.progressToken must be a string or an integer");
@@ -145,7 +143,7 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   if (std::string wrong = malformed_call(params); !wrong.empty()) {
     return refusal(request.id, invalid_params(std::move(wrong)), revision);
   }
-  auto token = progress_token(params);
+  auto token = progress_token(request.metadata);
   if (!token) return refusal(request.id, invalid_params(token.error().message), revision);
   const auto arguments = params.find("arguments");
   auto call = prepare(params["name"].get_ref<const std::string&>(),
@@ -157,23 +155,23 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   call->id = std::move(request.id);
   call->revision = revision;
   call->progress_token = std::move(*token);
-  if (const std::string* json = at_hand(*call)) return succeeded(call->id, *json, revision);
+  if (const KeptAnswer* answer = at_hand(*call)) return succeeded(call->id, *answer, revision);
   return std::move(*call);
 }
 
-const std::string* Dispatcher::at_hand(const PreparedCall& call) {
+const KeptAnswer* Dispatcher::at_hand(const PreparedCall& call) {
   const Registry::Entry& entry = *call.entry;
   if (!entry.tool.at_hand) return nullptr;
   const base::MonoTime started = base::mono_now();
-  const std::string* json = nullptr;
+  const KeptAnswer* answer = nullptr;
   try {
-    json = entry.tool.at_hand(call.arguments);
+    answer = entry.tool.at_hand(call.arguments);
   } catch (const std::exception& e) {
     base::log()->error("tool {}: looking at hand ended by an exception: {}", entry.tool.name,
                        e.what());
   }
-  if (json != nullptr) observe(entry, started, true);
-  return json;
+  if (answer != nullptr) observe(entry, started, true);
+  return answer;
 }
 
 void Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const {
@@ -188,7 +186,21 @@ Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
   std::string text;
   text.reserve(json.size() * 2 + json.size() / 4 + 400);
   rpc::begin_result(text, id);
-  results_.append_tool_result(text, revision, json);
+  results_.open_tool_result(text, revision);
+  append_result_members(text, json, has_structure(revision));
+  text += '}';
+  rpc::end_result(text);
+  return Reply{std::move(text)};
+}
+
+Reply Dispatcher::succeeded(const rpc::RequestId& id, const KeptAnswer& answer,
+                            Revision revision) const {
+  std::string text;
+  text.reserve(answer.bytes() + 400);
+  rpc::begin_result(text, id);
+  results_.open_tool_result(text, revision);
+  answer.append_members(text, has_structure(revision));
+  text += '}';
   rpc::end_result(text);
   return Reply{std::move(text)};
 }

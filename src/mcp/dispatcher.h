@@ -61,7 +61,7 @@ class Dispatcher {
 
   // The call's answer without running it, where its tool has it at hand (a coroutine of its own for
   // such a call costs more than all the rest of it), or nullptr. Valid until the next call.
-  const std::string* at_hand(const PreparedCall& call);
+  const KeptAnswer* at_hand(const PreparedCall& call);
 
   // Runs the tool until it ends or `running` is stopped, sends progress to `sink` (nullptr: none),
   // and ends `running`. `view` and `sink` must outlive the awaitable.
@@ -97,6 +97,7 @@ class Dispatcher {
                                       rpc::Json arguments, Call& call);
   void observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const;
   Reply succeeded(const rpc::RequestId& id, std::string_view json, Revision revision) const;
+  Reply succeeded(const rpc::RequestId& id, const KeptAnswer& answer, Revision revision) const;
   base::awaitable<Outcome> guarded(const Registry::Entry& entry, rpc::Json arguments, Call& call);
 
   asio::any_io_executor executor_;

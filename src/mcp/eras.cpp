@@ -42,34 +42,30 @@ Revision negotiate(std::string_view requested) {
   return found && !is_modern(*found) ? *found : kNewestLegacy;
 }
 
-const rpc::Json* meta_of(const rpc::Json& params) {
-  if (!params.is_object()) return nullptr;
-  const auto meta = params.find("_meta");
-  return meta != params.end() && meta->is_object() ? &*meta : nullptr;
+const rpc::Json* meta_member(const Meta& meta, const char* key) {
+  if (!meta || !meta->is_object()) return nullptr;
+  const auto member = meta->find(key);
+  return member != meta->end() ? &*member : nullptr;
 }
 
-const rpc::Json* claimed_version(const rpc::Json& params) {
-  const rpc::Json* meta = meta_of(params);
-  if (meta == nullptr) return nullptr;
-  const auto version = meta->find(meta_key::kProtocolVersion);
-  return version != meta->end() ? &*version : nullptr;
+const rpc::Json* claimed_version(const Meta& meta) {
+  return meta_member(meta, meta_key::kProtocolVersion);
 }
 
-std::optional<rpc::RpcError> check_metadata(const rpc::Json& params) {
-  const rpc::Json* version = claimed_version(params);
+std::optional<rpc::RpcError> check_metadata(const Meta& meta) {
+  const rpc::Json* version = claimed_version(meta);
   if (version == nullptr || !version->is_string()) {
     return missing(meta_key::kProtocolVersion, "a string");
   }
   const auto& text = version->get_ref<const std::string&>();
   const auto revision = parse_revision(text);
   if (!revision || !is_modern(*revision)) return unsupported_version(text);
-  const rpc::Json& meta = *meta_of(params);
-  const auto capabilities = meta.find(meta_key::kClientCapabilities);
-  if (capabilities == meta.end() || !capabilities->is_object()) {
+  const rpc::Json* capabilities = meta_member(meta, meta_key::kClientCapabilities);
+  if (capabilities == nullptr || !capabilities->is_object()) {
     return missing(meta_key::kClientCapabilities, "an object");
   }
-  const auto info = meta.find(meta_key::kClientInfo);  // optional
-  if (info != meta.end() && !info->is_object()) return missing(meta_key::kClientInfo, "an object");
+  const rpc::Json* info = meta_member(meta, meta_key::kClientInfo);  // optional
+  if (info != nullptr && !info->is_object()) return missing(meta_key::kClientInfo, "an object");
   return std::nullopt;
 }
 

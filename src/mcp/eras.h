@@ -5,6 +5,7 @@
 // cross-check it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,15 +49,19 @@ inline constexpr const char* kServerInfo = "io.modelcontextprotocol/serverInfo";
 inline constexpr const char* kProgressToken = "progressToken";
 }  // namespace meta_key
 
-// params._meta when it is an object; otherwise nullptr.
-const rpc::Json* meta_of(const rpc::Json& params);
+// The member of params that every modern request repeats, set aside by the codec.
+inline constexpr std::string_view kMeta = "_meta";
+using Meta = std::shared_ptr<const rpc::Json>;  // null: absent
+
+// A member of params._meta; nullptr when it is absent or _meta is no object.
+const rpc::Json* meta_member(const Meta& meta, const char* key);
 
 // The protocolVersion in params._meta, whatever its type; nullptr: not a modern message.
-const rpc::Json* claimed_version(const rpc::Json& params);
+const rpc::Json* claimed_version(const Meta& meta);
 
 // What is wrong with a modern request's metadata: -32602 when a required field is missing or of the
 // wrong type, -32022 when the revision is not served in this era.
-std::optional<rpc::RpcError> check_metadata(const rpc::Json& params);
+std::optional<rpc::RpcError> check_metadata(const Meta& meta);
 
 // params.protocolVersion of `initialize`; -32602 when there is none.
 tl::expected<std::string, rpc::RpcError> requested_version(const rpc::Json& params);

@@ -50,12 +50,12 @@ std::optional<Reply> check_modern(const RequestHeaders& headers, const rpc::Requ
   const auto refused = [&request](const rpc::RpcError& error) {
     return Reply{rpc::encode_error(request.id, error), 400};
   };
-  const rpc::Json* claimed = claimed_version(request.params);
+  const rpc::Json* claimed = claimed_version(request.metadata);
   if (claimed != nullptr && claimed->is_string()) {
     const auto& version = claimed->get_ref<const std::string&>();
     if (const auto error = check_version_header(headers, version)) return refused(*error);
   }
-  if (const auto error = check_metadata(request.params)) return refused(*error);
+  if (const auto error = check_metadata(request.metadata)) return refused(*error);
   if (const auto error = check_method_header(headers, request.method)) return refused(*error);
   if (!Dispatcher::knows(request.method, kModern)) {
     return dispatcher.unknown_method(request, kModern);
@@ -100,11 +100,10 @@ HttpDoor::HttpDoor(Dispatcher& dispatcher)
     : dispatcher_(dispatcher),
       sessions_(dispatcher.options().max_sessions, dispatcher.options().session_idle) {}
 
-base::awaitable<void> HttpDoor::handle(Exchange exchange, View view) {
+rpc::HttpRest HttpDoor::handle(Exchange exchange, View view) {
   if (view.caller.empty()) view.caller = exchange->caller();
-  if (exchange->method() == "POST") {
-    co_await post(std::move(exchange), std::move(view));
-  } else if (exchange->method() == "DELETE" && !modern_header(exchange)) {
+  if (exchange->method() == "POST") return post(std::move(exchange), std::move(view));
+  if (exchange->method() == "DELETE" && !modern_header(exchange)) {
     end_session(exchange, view);
   } else {
     // GET would open a stream for what the server says unasked; it says nothing unasked.
@@ -113,21 +112,21 @@ base::awaitable<void> HttpDoor::handle(Exchange exchange, View view) {
     exchange->respond(405, kJson, rpc::encode_error(rpc::RequestId{}, error),
                       {{"Allow", "POST, DELETE"}});
   }
+  return std::nullopt;
 }
 
-base::awaitable<void> HttpDoor::post(Exchange exchange, View view) {
+rpc::HttpRest HttpDoor::post(Exchange exchange, View view) {
   if (!is_json(exchange->header("Content-Type"))) {
     refuse(exchange, 415, "Content-Type must be application/json");
-    co_return;
+    return std::nullopt;
   }
   if (!accepts_both(exchange->header("Accept"))) {
     refuse(exchange, 406, "Accept must list both application/json and text/event-stream");
-    co_return;
+    return std::nullopt;
   }
-  rpc::Decoded decoded = rpc::decode(exchange->take_body());
+  rpc::Decoded decoded = rpc::decode(exchange->take_body(), {}, kMeta);
   if (decoded.batch) {
-    co_await legacy_batch(std::move(exchange), std::move(view), std::move(decoded.messages));
-    co_return;
+    return legacy_batch(std::move(exchange), std::move(view), std::move(decoded.messages));
   }
   rpc::Message message = std::move(decoded.messages.front());
   if (const auto* malformed = std::get_if<rpc::Malformed>(&message)) {
@@ -137,26 +136,24 @@ base::awaitable<void> HttpDoor::post(Exchange exchange, View view) {
   } else if (std::holds_alternative<rpc::Response>(message)) {
     answered(exchange, view);
   } else {
-    auto request = std::get<rpc::Request>(std::move(message));
-    const bool is_modern_request = claimed_version(request.params) != nullptr ||
+    auto& request = std::get<rpc::Request>(message);
+    const bool is_modern_request = claimed_version(request.metadata) != nullptr ||
                                    request.method == "server/discover" || modern_header(exchange);
-    if (is_modern_request) {
-      co_await modern(std::move(exchange), std::move(view), std::move(request));
-    } else {
-      co_await legacy(std::move(exchange), std::move(view), std::move(request));
-    }
+    return is_modern_request ? modern(std::move(exchange), std::move(view), std::move(request))
+                             : legacy(std::move(exchange), std::move(view), std::move(request));
   }
+  return std::nullopt;
 }
 
-base::awaitable<void> HttpDoor::modern(Exchange exchange, View view, rpc::Request request) {
+rpc::HttpRest HttpDoor::modern(Exchange exchange, View view, rpc::Request request) {
   if (auto refused = check_modern(headers_of(exchange), request, dispatcher_)) {
     respond(exchange, std::move(*refused));
-    co_return;
+    return std::nullopt;
   }
   auto taken = dispatcher_.accept(std::move(request), kModern, view);
   if (auto* reply = std::get_if<Reply>(&taken)) {
     respond(exchange, std::move(*reply));
-    co_return;
+    return std::nullopt;
   }
   auto& call = std::get<PreparedCall>(taken);
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, call.id);
@@ -164,32 +161,32 @@ base::awaitable<void> HttpDoor::modern(Exchange exchange, View view, rpc::Reques
     if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
   });
   if (exchange->gone()) running->stop(StopCause::ByCaller);
-  co_await run(std::move(exchange), std::move(view), std::move(call), std::move(running));
+  return run(std::move(exchange), std::move(view), std::move(call), std::move(running));
 }
 
-base::awaitable<void> HttpDoor::legacy(Exchange exchange, View view, rpc::Request request) {
+rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request request) {
   if (request.method == "initialize") {
     initialize(exchange, view, request);
-    co_return;
+    return std::nullopt;
   }
   const auto session = session_of(exchange, view, request.id);
-  if (!session) co_return;
+  if (!session) return std::nullopt;
   if (session->calls.contains(request.id)) {
     respond(exchange, duplicate_id(request.id, session->revision));
-    co_return;
+    return std::nullopt;
   }
   auto taken = dispatcher_.accept(std::move(request), session->revision, view);
   if (auto* reply = std::get_if<Reply>(&taken)) {
     respond(exchange, std::move(*reply));
-    co_return;
+    return std::nullopt;
   }
   auto& call = std::get<PreparedCall>(taken);
   if (session->calls.size() >= dispatcher_.options().max_in_flight_per_connection) {
     respond(exchange, dispatcher_.overloaded(call, session->calls.size()));
-    co_return;
+    return std::nullopt;
   }
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), &session->calls, call.id);
-  co_await run(std::move(exchange), std::move(view), std::move(call), std::move(running));
+  return run(std::move(exchange), std::move(view), std::move(call), std::move(running));
 }
 
 base::awaitable<void> HttpDoor::run(Exchange exchange, View view, PreparedCall call,
@@ -253,7 +250,7 @@ void HttpDoor::end_session(const Exchange& exchange, const View& view) {
 void HttpDoor::notified(const Exchange& exchange, const View& view,
                         const rpc::Notification& notification) {
   // The modern era has no notification that means anything here.
-  if (claimed_version(notification.params) == nullptr && !modern_header(exchange)) {
+  if (claimed_version(notification.metadata) == nullptr && !modern_header(exchange)) {
     const auto session = session_of(exchange, view, rpc::RequestId{});
     if (!session) return;
     take_notification(notification, session->calls);

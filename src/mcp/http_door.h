@@ -22,14 +22,14 @@ class HttpDoor {
  public:
   explicit HttpDoor(Dispatcher& dispatcher);
 
-  base::awaitable<void> handle(Exchange exchange, View view);
+  rpc::HttpRest handle(Exchange exchange, View view);
 
  private:
-  base::awaitable<void> post(Exchange exchange, View view);
+  rpc::HttpRest post(Exchange exchange, View view);
   void end_session(const Exchange& exchange, const View& view);
 
-  base::awaitable<void> modern(Exchange exchange, View view, rpc::Request request);
-  base::awaitable<void> legacy(Exchange exchange, View view, rpc::Request request);
+  rpc::HttpRest modern(Exchange exchange, View view, rpc::Request request);
+  rpc::HttpRest legacy(Exchange exchange, View view, rpc::Request request);
   base::awaitable<void> legacy_batch(Exchange exchange, View view,
                                      std::vector<rpc::Message> messages);
   void notified(const Exchange& exchange, const View& view, const rpc::Notification& notification);

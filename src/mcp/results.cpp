@@ -65,22 +65,8 @@ std::string Results::tools(Revision revision, std::string_view array) const {
   return out + "}";
 }
 
-void Results::append_tool_result(std::string& out, Revision revision, std::string_view json) const {
+void Results::open_tool_result(std::string& out, Revision revision) const {
   out += is_modern(revision) ? std::string_view(modern_head_) : std::string_view("{");
-  out += "\"content\":[{\"type\":\"text\",\"text\":";
-  rpc::append_json_string(out, json);
-  out += "}],";
-  if (has_structure(revision)) {
-    out += "\"structuredContent\":";
-    const std::size_t start = out.size();
-    out += json;
-    // Between tokens a line feed is only white space, but it would end a message on stdio.
-    for (auto at = out.find('\n', start); at != std::string::npos; at = out.find('\n', at)) {
-      out[at] = ' ';
-    }
-    out += ',';
-  }
-  out += "\"isError\":false}";
 }
 
 std::string Results::tool_error(Revision revision, std::string_view text) const {

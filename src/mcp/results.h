@@ -19,9 +19,8 @@ class Results {
   std::string empty(Revision revision) const;
   // `array`: the rendered tools.
   std::string tools(Revision revision, std::string_view array) const;
-  // A tool's structured result: its JSON text, as a text block and, where the revision has it, as
-  // structuredContent. Appended, because such results are long and hot.
-  void append_tool_result(std::string& out, Revision revision, std::string_view json) const;
+  // Opens a tool's result, ready for its members. Appended, because such results are long and hot.
+  void open_tool_result(std::string& out, Revision revision) const;
   // isError true. No structuredContent: it would have to conform to the tool's output schema.
   std::string tool_error(Revision revision, std::string_view text) const;
 

@@ -59,6 +59,7 @@ struct Schema::Compiled {
   std::string text;
   valijson::Schema schema;
   valijson::Validator validator;  // strict types
+  bool takes_nothing = false;     // an empty object meets it
 };
 
 Schema::Schema(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
@@ -82,6 +83,9 @@ base::Result<Schema> Schema::compile(std::string_view text) {
   } catch (const std::exception& e) {
     return base::fail(base::ErrorCode::InvalidArgument, std::string("not a schema: ") + e.what());
   }
+  const Json nothing = Json::object();
+  compiled->takes_nothing =
+      compiled->validator.validate(compiled->schema, Adapter(nothing), nullptr);
   // A line feed cannot stand inside a JSON string, and must not stand in a message on stdio.
   for (const char c : text) compiled->text += c == '\n' || c == '\r' ? ' ' : c;
   return Schema(std::move(compiled));
@@ -89,6 +93,7 @@ base::Result<Schema> Schema::compile(std::string_view text) {
 
 std::vector<std::string> Schema::violations(Json& document, std::string_view root) const {
   Compiled& c = *compiled_;
+  if (document.is_object() && document.empty() && c.takes_nothing) return {};
   if (c.validator.validate(c.schema, Adapter(document), nullptr)) return {};
   if (integers_from_doubles(document) &&
       c.validator.validate(c.schema, Adapter(document), nullptr)) {

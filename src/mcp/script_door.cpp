@@ -37,33 +37,38 @@ std::string malformed(const rpc::Json& body) {
 
 }  // namespace
 
-base::awaitable<void> ScriptDoor::handle(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
+rpc::HttpRest ScriptDoor::handle(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
   if (view.caller.empty()) view.caller = exchange->caller();
   if (exchange->method() != "POST") {
     exchange->respond(405, kJson, script_error(invalid("/tools/call takes POST")),
                       {{"Allow", "POST"}});
-    co_return;
+    return std::nullopt;
   }
   if (!is_json(exchange->header("Content-Type"))) {
     refuse(*exchange, 415, invalid("Content-Type must be application/json"));
-    co_return;
+    return std::nullopt;
   }
   auto call = read(*exchange, view);
   if (!call) {
     refuse(*exchange, http_status(call.error().code), call.error());
-    co_return;
+    return std::nullopt;
   }
-  if (const std::string* json = dispatcher_.at_hand(*call)) {
-    exchange->respond(200, kJson, *json);
-    co_return;
+  if (const KeptAnswer* answer = dispatcher_.at_hand(*call)) {
+    exchange->respond(200, kJson, answer->json());
+    return std::nullopt;
   }
+  return run(std::move(exchange), std::move(view), std::move(*call));
+}
+
+base::awaitable<void> ScriptDoor::run(std::shared_ptr<rpc::HttpExchange> exchange, View view,
+                                      PreparedCall call) {
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
   exchange->on_gone([weak = std::weak_ptr<RunningCall>(running)] {
     if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
   });
   if (exchange->gone()) running->stop(StopCause::ByCaller);
-  const std::string tool = call->entry->tool.name;
-  Outcome outcome = co_await dispatcher_.run(std::move(running), std::move(*call), view, nullptr);
+  const std::string tool = call.entry->tool.name;
+  Outcome outcome = co_await dispatcher_.run(std::move(running), std::move(call), view, nullptr);
   if (auto* result = std::get_if<std::string>(&outcome)) {
     exchange->respond(200, kJson, std::move(*result));
   } else if (const auto* error = std::get_if<base::Error>(&outcome)) {

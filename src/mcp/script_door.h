@@ -16,9 +16,11 @@ class ScriptDoor {
  public:
   explicit ScriptDoor(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
 
-  base::awaitable<void> handle(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+  rpc::HttpRest handle(std::shared_ptr<rpc::HttpExchange> exchange, View view);
 
  private:
+  base::awaitable<void> run(std::shared_ptr<rpc::HttpExchange> exchange, View view,
+                            PreparedCall call);
   base::Result<PreparedCall> read(rpc::HttpExchange& exchange, const View& view);
 
   Dispatcher& dispatcher_;

@@ -47,12 +47,11 @@ base::awaitable<void> Server::serve(rpc::Connection& connection, View view) {
   if (state_->connections.empty()) state_->idle.cancel();
 }
 
-base::awaitable<void> Server::handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
+rpc::HttpRest Server::handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
   return state_->http.handle(std::move(exchange), std::move(view));
 }
 
-base::awaitable<void> Server::handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange,
-                                                View view) {
+rpc::HttpRest Server::handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
   return state_->script.handle(std::move(exchange), std::move(view));
 }
 

@@ -53,11 +53,11 @@ class Server {
   base::awaitable<void> serve(rpc::Connection& connection, View view);
 
   // POST, GET and DELETE of the MCP endpoint.
-  base::awaitable<void> handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+  rpc::HttpRest handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view);
 
   // POST /tools/call for scripts: {"name","arguments"} → the structured result, or 4xx/5xx and
   // {"error":{"code","message","data"?}}.
-  base::awaitable<void> handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+  rpc::HttpRest handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange, View view);
 
   // From now on new requests are refused with Unavailable; in-flight ones go on. `stop` cancels them.
   void drain();

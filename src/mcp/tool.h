@@ -12,6 +12,7 @@
 
 #include "base/asio.h"
 #include "base/result.h"
+#include "mcp/kept_answer.h"
 #include "rpc/json.h"
 
 namespace mahavishnu::mcp {
@@ -47,7 +48,7 @@ using ToolHandler = std::function<base::awaitable<ToolResult>(Json arguments, Ca
 // A hot tool's answer that is at hand already, without running the handler, or nullptr: then the
 // handler runs. It must not suspend, and must answer what the handler would. Valid until the next
 // call of any tool.
-using AtHand = std::function<const std::string*(const Json& arguments)>;
+using AtHand = std::function<const KeptAnswer*(const Json& arguments)>;
 
 struct Tool {
   std::string name;  // noun_verb

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxBuffered = 64 * 1024;    // unparsed, while a handler is pending
 constexpr std::size_t kMaxBacklog = 256 * 1024;    // past it no further request is begun
+constexpr std::size_t kMaxDelayed = 16 * 1024;     // a longer answer leaves at once
 constexpr std::size_t kKeptOutput = 64 * 1024;     // a larger output buffer is freed when empty
 constexpr std::size_t kMaxDiscarded = 64 * 1024;   // of a refused body; a longer one: close
 constexpr std::size_t kMaxLingered = 1024 * 1024;  // read and dropped before closing
@@ -108,7 +109,11 @@ void HttpConnection::process() {
   const bool waits_for_input =
       phase_ == Phase::Idle || phase_ == Phase::Head || phase_ == Phase::Body;
   if (input_ended_ && waits_for_input && backlog() <= kMaxBacklog) phase_ = Phase::Closing;
-  flush();
+  if (phase_ == Phase::Idle && backlog() > 0 && backlog() <= kMaxDelayed) {
+    shared_->flush_soon(shared_from_this());
+  } else {
+    flush();
+  }
   read_more();
 }
 
@@ -201,7 +206,7 @@ void HttpConnection::dispatch() {
   auto exchange = std::make_shared<SocketExchange>(shared_, *this, std::move(parser_.request()),
                                                    std::move(admission_));
   current_ = exchange.get();
-  shared_->handlers.spawn(shared_->handler(std::move(exchange)));
+  shared_->handlers.start([&] { return shared_->handler(std::move(exchange)); });
 }
 
 // ---- out

@@ -38,12 +38,16 @@ struct HttpStats {
 };
 
 // What the connections of one server have in common.
-struct HttpShared {
+struct HttpShared : std::enable_shared_from_this<HttpShared> {
   HttpShared(asio::any_io_executor executor, HttpOptions options, rpc::HttpHandler handler);
 
   void refresh_clock();  // `now`, and the Date header once a second
   void add(std::shared_ptr<HttpConnection> connection);
   void remove(HttpConnection& connection);
+  // Flushes `connection` with the others of this turn. A peer that sleeps is woken by the first
+  // bytes it gets: answers that leave together wake it once, not once each.
+  void flush_soon(std::shared_ptr<HttpConnection> connection);
+  void flush_all();
 
   asio::any_io_executor executor;
   HttpOptions options;
@@ -56,6 +60,10 @@ struct HttpShared {
   std::string date_line;
   base::WallTime date_at{};
   std::vector<std::shared_ptr<HttpConnection>> connections;
+
+ private:
+  std::vector<std::shared_ptr<HttpConnection>> unsent_;
+  bool flush_posted_ = false;
 };
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
@@ -64,6 +72,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   ~HttpConnection();
 
   void start();
+  // Sends what it can without waiting.
+  void flush();
   // Deadlines, keep-alive comments, memory of idle connections. At most every `limits.sweep`.
   void sweep();
   // Ends it now; a pending exchange learns that its peer is gone.
@@ -102,7 +112,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void append_event(std::string_view text);
   void exchange_ended();
   void next_request();
-  void flush();
   void wait_writable();
   void linger();
 

@@ -150,6 +150,7 @@ base::awaitable<void> HttpServer::stop() {
   stop_accepting();
   own_.cancel();
   shared_->handlers.cancel();
+  shared_->flush_all();
   while (!shared_->connections.empty()) shared_->connections.back()->close();
   co_await shared_->handlers.join();
   co_await own_.join();

@@ -24,6 +24,9 @@ std::string date_header(base::WallTime time) {
   return {text.data(), static_cast<std::size_t>(length)};
 }
 
+// Peers begin with the first answers while the next are made.
+constexpr std::size_t kMostUnsent = 32;
+
 }  // namespace
 
 HttpShared::HttpShared(asio::any_io_executor executor_, HttpOptions options_,
@@ -53,6 +56,20 @@ void HttpShared::remove(HttpConnection& connection) {
   connections[index] = std::move(connections.back());
   connections[index]->list_index = index;
   connections.pop_back();
+}
+
+void HttpShared::flush_soon(std::shared_ptr<HttpConnection> connection) {
+  unsent_.push_back(std::move(connection));
+  if (unsent_.size() >= kMostUnsent) return flush_all();
+  if (std::exchange(flush_posted_, true)) return;
+  asio::post(executor, [self = shared_from_this()] {
+    self->flush_posted_ = false;
+    self->flush_all();
+  });
+}
+
+void HttpShared::flush_all() {
+  for (const auto& connection : std::exchange(unsent_, {})) connection->flush();
 }
 
 }  // namespace mahavishnu::net

@@ -94,6 +94,14 @@ class StreamConnection::State : public std::enable_shared_from_this<State> {
     co_return std::move(*result);
   }
 
+  std::optional<ReadResult> read_ready() { return next(); }
+
+  bool write_ready(std::string_view text) {
+    if (queued() >= limits_.max_queued_bytes || !writable()) return false;
+    enqueue(text);
+    return true;
+  }
+
   static base::awaitable<base::Status> write(std::shared_ptr<State> self, std::string text) {
     bool waiting = true;
     while (waiting && self->queued() >= self->limits_.max_queued_bytes && self->writable()) {
@@ -104,7 +112,7 @@ class StreamConnection::State : public std::enable_shared_from_this<State> {
     }
     if (self->gone_)
       co_return fail(ErrorCode::Unavailable, "the peer of " + self->name_ + " has gone");
-    self->enqueue(std::move(text));
+    self->enqueue(text);
     co_return base::Status{};
   }
 
@@ -181,12 +189,8 @@ class StreamConnection::State : public std::enable_shared_from_this<State> {
   std::size_t queued() const { return queue_.size() - sent_; }
   bool writable() const { return !closed_ && !gone_; }
 
-  void enqueue(std::string text) {
-    if (queue_.empty() && text.size() > kKeptQueueBytes) {
-      queue_ = std::move(text);
-    } else {
-      queue_ += text;
-    }
+  void enqueue(std::string_view text) {
+    queue_ += text;
     queue_ += '\n';
     if (flush_posted_ || waiting_writable_) return;
     flush_posted_ = true;
@@ -302,6 +306,10 @@ base::awaitable<ReadResult> StreamConnection::read() { return State::read(state_
 base::awaitable<base::Status> StreamConnection::write(std::string text) {
   return State::write(state_, std::move(text));
 }
+
+std::optional<ReadResult> StreamConnection::read_ready() { return state_->read_ready(); }
+
+bool StreamConnection::write_ready(std::string_view text) { return state_->write_ready(text); }
 
 void StreamConnection::close() { state_->close(); }
 

@@ -55,7 +55,9 @@ class StreamConnection final : public rpc::Connection {
   ~StreamConnection() override;
 
   base::awaitable<base::Result<std::optional<std::string>>> read() override;
+  std::optional<base::Result<std::optional<std::string>>> read_ready() override;
   base::awaitable<base::Status> write(std::string text) override;
+  bool write_ready(std::string_view text) override;
   void close() override;
   std::string name() const override;
 

@@ -11,6 +11,7 @@
 #include <limits>
 #include <optional>
 
+#include "rpc/known_documents.h"
 #include "rpc/number_scan.h"
 
 namespace mahavishnu::rpc {
@@ -120,7 +121,9 @@ class Conversion {
 struct Source {
   std::string_view text;
   bool batch = false;
-  bool exact_numbers = true;  // false: outsized numbers stand in the DOM as 0
+  bool exact_numbers = true;       // false: outsized numbers stand in the DOM as 0
+  std::string_view metadata = {};  // the member of params that is set aside
+  KnownDocuments* known = nullptr;
 };
 
 std::string number_text(const element& id, const Source& source, std::size_t index) {
@@ -151,6 +154,8 @@ std::optional<RequestId> read_id(const element& id, const Source& source, std::s
   if (text.empty()) return std::nullopt;
   return RequestId{RequestId::Number{std::move(text)}};
 }
+
+using Metadata = std::shared_ptr<const Json>;
 
 // The members of one message object, found in one pass.
 struct Envelope {
@@ -230,15 +235,45 @@ class MessageReader {
     }
     if (!envelope.method->is_string()) return invalid(std::move(id), "\"method\" must be a string");
     Json params;
+    Metadata metadata;
     if (envelope.params) {
       if (!envelope.params->is_object() && !envelope.params->is_array()) {
         return invalid(std::move(id), "\"params\" must be an object or an array");
       }
-      if (!convert(*envelope.params, params)) return refused(std::move(id));
+      if (!convert_params(*envelope.params, params, metadata)) return refused(std::move(id));
     }
     std::string method(envelope.method->get_string().value_unsafe());
-    if (!envelope.id) return Notification{std::move(method), std::move(params)};
-    return Request{std::move(id), std::move(method), std::move(params)};
+    if (!envelope.id) {
+      return Notification{std::move(method), std::move(params), std::move(metadata)};
+    }
+    return Request{std::move(id), std::move(method), std::move(params), std::move(metadata)};
+  }
+
+  bool convert_params(const element& from, Json& params, Metadata& metadata) {
+    if (source_.metadata.empty() || !from.is_object()) return convert(from, params);
+    params = Json::object();
+    auto& members = params.get_ref<Json::object_t&>();
+    for (const auto [key, value] : object_of(from)) {
+      if (key == source_.metadata) {
+        if (metadata) return conversion_.fail_duplicate(key);
+        if (!set_aside(value, metadata)) return false;
+        continue;
+      }
+      const auto [at, fresh] = members.try_emplace(std::string(key));
+      if (!fresh) return conversion_.fail_duplicate(key);
+      if (!conversion_.convert(value, at->second, depth_ + 2)) return false;
+    }
+    return true;
+  }
+
+  bool set_aside(const element& from, Metadata& metadata) {
+    metadata = source_.known->find(from);
+    if (metadata) return true;
+    Json document;
+    if (!conversion_.convert(from, document, depth_ + 2)) return false;
+    metadata = std::make_shared<const Json>(std::move(document));
+    source_.known->add(from, metadata);
+    return true;
   }
 
   Message response(const Envelope& envelope, RequestId id) {
@@ -327,10 +362,16 @@ Decoded refuse_number(std::string_view text, simdjson::error_code error) {
 }
 
 Decoded decode_with(simdjson::dom::parser& parser, std::string_view text,
-                    const DecodeLimits& limits) {
+                    const DecodeLimits& limits, std::string_view metadata) {
+  thread_local KnownDocuments known;
   element root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
-  if (error == simdjson::SUCCESS) return read_document(root, {text}, limits);
+  if (error == simdjson::SUCCESS) {
+    Source source{text};
+    source.metadata = metadata;
+    source.known = &known;
+    return read_document(root, source, limits);
+  }
   if (error == simdjson::NUMBER_ERROR) return refuse_number(text, error);
   if (error == simdjson::DEPTH_ERROR) {
     return only(
@@ -370,8 +411,9 @@ auto with_parser(std::string_view text, Read read) {
 
 }  // namespace
 
-Decoded decode(std::string_view text, const DecodeLimits& limits) {
-  return with_parser(text, [&](auto& parser) { return decode_with(parser, text, limits); });
+Decoded decode(std::string_view text, const DecodeLimits& limits, std::string_view metadata) {
+  return with_parser(text,
+                     [&](auto& parser) { return decode_with(parser, text, limits, metadata); });
 }
 
 base::Result<Json> parse(std::string_view text, const DecodeLimits& limits) {

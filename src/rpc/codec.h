@@ -1,5 +1,5 @@
-// Bytes ⇄ messages. The one file (codec.cpp) where simdjson and nlohmann meet: simdjson's DOM
-// validates the whole text (a −32700 answer needs that), nlohmann is what the inside works with.
+// Bytes ⇄ messages. Where simdjson and nlohmann meet (codec.cpp, known_documents.cpp): simdjson's
+// DOM validates the whole text (a −32700 answer needs that), nlohmann is what the inside works with.
 //
 // Pure functions; any thread. Limits are the caller's: bytes are limited by the door, depth here.
 #pragma once
@@ -27,7 +27,10 @@ struct Decoded {
   bool batch = false;
   std::vector<Message> messages;  // never empty
 };
-Decoded decode(std::string_view text, const DecodeLimits& limits = {});
+// `metadata` names a member of params that clients repeat in every request: it is set aside, and
+// built only once for the same text ("": there is none).
+Decoded decode(std::string_view text, const DecodeLimits& limits = {},
+               std::string_view metadata = {});
 
 // One plain document under the same rules, for doors whose bodies are no JSON-RPC. InvalidArgument
 // says what is wrong and where.

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +50,9 @@ class HttpExchange {
   virtual bool gone() const = 0;
 };
 
-using HttpHandler = std::function<base::awaitable<void>(std::shared_ptr<HttpExchange>)>;
+// What is left of a request when its handler returns; nullopt: nothing, it has its answer. A
+// coroutine for what is answered at once would cost as much as the answer.
+using HttpRest = std::optional<base::awaitable<void>>;
+using HttpHandler = std::function<HttpRest(std::shared_ptr<HttpExchange>)>;
 
 }  // namespace mahavishnu::rpc

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -39,10 +40,14 @@ struct Request {
   RequestId id;
   std::string method;
   Json params;  // object, array, or null when absent
+  // The member of params that the decoder set aside, when it was there; shared between requests
+  // that repeat it.
+  std::shared_ptr<const Json> metadata;
 };
 struct Notification {
   std::string method;
   Json params;
+  std::shared_ptr<const Json> metadata;
 };
 struct Response {
   RequestId id;

@@ -77,8 +77,9 @@ std::optional<std::string> own_dir(const std::string& controller) {
 }
 
 std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::ostringstream read;  // a group that is gone fails the read, which an iterator would throw
+  read << std::ifstream(path).rdbuf();
+  std::string text = read.str();
   if (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }

@@ -66,6 +66,27 @@ TEST_SUITE("task group") {
     CHECK(group.size() == 0);
   }
 
+  TEST_CASE("what begins at once may leave nothing, work, or an exception") {
+    asio::io_context io;
+    TaskGroup group(io.get_executor(), "test");
+    bool ended = false;
+    group.start([] { return std::nullopt; });
+    CHECK(group.size() == 0);
+    CHECK_NOTHROW(
+        group.start([]() -> std::optional<awaitable<void>> { throw std::runtime_error("bug"); }));
+    CHECK(group.size() == 0);
+    group.start([&] { return std::optional(wait_for_ever(io.get_executor(), ended)); });
+    io.poll();
+    CHECK(group.size() == 1);
+    group.cancel();
+    group.start([&]() -> std::optional<awaitable<void>> {
+      FAIL("it began after cancel");
+      return std::nullopt;
+    });
+    io.poll();
+    CHECK(ended);
+  }
+
   TEST_CASE("join on an empty group resumes at once") {
     asio::io_context io;
     TaskGroup group(io.get_executor(), "test");

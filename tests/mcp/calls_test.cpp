@@ -21,6 +21,56 @@ Json report(Json values, Json token, Json more = Json::object()) {
 
 }  // namespace
 
+TEST_SUITE("answers at hand") {
+  const Json kKept{{"text", "kept"}, {"quoted", "\""}};
+
+  TEST_CASE("both eras and the script door give it, and it is observed") {
+    ToolServer host;
+    Client client(host);
+    client.initialize("2025-11-25");
+    Json result = client.call(1, "echo", {{"text", "kept"}})["result"];
+    CHECK(result["structuredContent"] == kKept);
+    CHECK(Json::parse(result["content"][0]["text"].get<std::string>()) == kKept);
+    CHECK(result["isError"] == false);
+    result = client.ask(2, "tools/call",
+                        modern({{"name", "echo"}, {"arguments", {{"text", "kept"}}}}))["result"];
+    CHECK(result["structuredContent"] == kKept);
+    CHECK(result["resultType"] == "complete");
+    const auto script = host.http("POST", "/tools/call", {{"Content-Type", "application/json"}},
+                                  R"({"name":"echo","arguments":{"text":"kept"}})");
+    CHECK(Json::parse(script->answer) == kKept);
+    REQUIRE(host.calls.size() == 3);
+    CHECK(host.calls[0].tool == "echo");
+    CHECK(host.calls[0].ok);
+  }
+
+  TEST_CASE("a revision without structured content gets the text alone") {
+    ToolServer host;
+    Client client(host);
+    client.initialize("2024-11-05");
+    const Json result = client.call(1, "echo", {{"text", "kept"}})["result"];
+    CHECK_FALSE(result.contains("structuredContent"));
+    CHECK(Json::parse(result["content"][0]["text"].get<std::string>()) == kKept);
+    CHECK(result["isError"] == false);
+  }
+
+  TEST_CASE("what is not at hand, or fails to be looked up, is answered by the handler") {
+    ToolServer host;
+    Client client(host);
+    for (const char* text : {"other", "broken"}) {
+      const Json result = client.call(text, "echo", {{"text", text}})["result"];
+      CHECK(result["structuredContent"] == Json{{"text", text}});
+    }
+  }
+
+  TEST_CASE("the schema is checked before") {
+    ToolServer host;
+    Client client(host);
+    const Json result = client.call(1, "echo", {{"text", "kept"}, {"times", 9}})["result"];
+    CHECK(result["isError"] == true);
+  }
+}
+
 TEST_SUITE("calls") {
   TEST_CASE("calls run side by side and each has one reply") {
     ToolServer host;

@@ -14,10 +14,10 @@ using rpc::Json;
 namespace {
 
 Json metadata(const char* version) {
-  return {
-      {"_meta",
-       {{meta_key::kProtocolVersion, version}, {meta_key::kClientCapabilities, Json::object()}}}};
+  return {{meta_key::kProtocolVersion, version}, {meta_key::kClientCapabilities, Json::object()}};
 }
+
+Meta meta(Json members) { return std::make_shared<const Json>(std::move(members)); }
 
 base::MonoTime at(long milliseconds) { return base::MonoTime(base::Millis(milliseconds)); }
 
@@ -35,30 +35,30 @@ TEST_SUITE("eras") {
   }
 
   TEST_CASE("only the protocol version in _meta makes a message modern") {
-    CHECK(claimed_version(metadata("2026-07-28")) != nullptr);
-    CHECK(claimed_version(Json{{"_meta", {{"progressToken", 1}}}}) == nullptr);
-    CHECK(claimed_version(Json{{"_meta", 5}}) == nullptr);
-    CHECK(claimed_version(Json(nullptr)) == nullptr);
-    CHECK(claimed_version(Json::array()) == nullptr);
+    CHECK(claimed_version(meta(metadata("2026-07-28"))) != nullptr);
+    CHECK(claimed_version(meta({{"progressToken", 1}})) == nullptr);
+    CHECK(claimed_version(meta(5)) == nullptr);
+    CHECK(claimed_version(meta(Json::array())) == nullptr);
+    CHECK(claimed_version(nullptr) == nullptr);
   }
 
   TEST_CASE("metadata is checked: version, capabilities, client info") {
-    CHECK(!check_metadata(metadata("2026-07-28")));
-    CHECK(check_metadata(Json::object())->code == -32602);
-    Json params = metadata("2026-07-28");
-    params["_meta"][meta_key::kClientInfo] = "me";
-    CHECK(check_metadata(params)->code == -32602);
-    params = metadata("2026-07-28");
-    params["_meta"].erase(meta_key::kClientCapabilities);
-    CHECK(check_metadata(params)->code == -32602);
-    params = metadata("2026-07-28");
-    params["_meta"][meta_key::kProtocolVersion] = 20260728;
-    CHECK(check_metadata(params)->code == -32602);
+    CHECK(!check_metadata(meta(metadata("2026-07-28"))));
+    CHECK(check_metadata(nullptr)->code == -32602);
+    Json members = metadata("2026-07-28");
+    members[meta_key::kClientInfo] = "me";
+    CHECK(check_metadata(meta(members))->code == -32602);
+    members = metadata("2026-07-28");
+    members.erase(meta_key::kClientCapabilities);
+    CHECK(check_metadata(meta(members))->code == -32602);
+    members = metadata("2026-07-28");
+    members[meta_key::kProtocolVersion] = 20260728;
+    CHECK(check_metadata(meta(members))->code == -32602);
   }
 
   TEST_CASE("an unknown or a legacy version is refused with what is supported") {
     for (const char* version : {"v999.0.0", "2025-11-25"}) {
-      const auto error = check_metadata(metadata(version));
+      const auto error = check_metadata(meta(metadata(version)));
       REQUIRE(error);
       CHECK(error->code == -32022);
       CHECK(error->data["supported"] == Json{"2026-07-28"});
@@ -135,7 +135,8 @@ TEST_SUITE("http headers") {
     CHECK(decode_header_value("=?base64?SGVsbG8=?=") == "Hello");
     CHECK(decode_header_value("=?base64?SGVsbG8sIOS4lueVjA==?=") == "Hello, 世界");
     CHECK(decode_header_value("=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=") == "=?base64?literal?=");
-    CHECK(decode_header_value("=?base64?" "?=") == "");
+    CHECK(decode_header_value("=?base64?"
+                              "?=") == "");
     CHECK(decode_header_value("SGVsbG8=") == "SGVsbG8=");
     CHECK(decode_header_value("=?base64?SGVsbG8=") == "=?base64?SGVsbG8=");
     CHECK(decode_header_value("=?BASE64?SGVsbG8=?=") == "=?BASE64?SGVsbG8=?=");

@@ -64,6 +64,13 @@ base::awaitable<ToolResult> report(Json arguments, Call& call) {
   co_return out.dump();
 }
 
+// Of echo: "kept" is at hand with another text than its handler would give, "broken" throws.
+const mcp::KeptAnswer* echo_at_hand(const Json& arguments) {
+  static const mcp::KeptAnswer kept("{\n\"text\":\"kept\",\"quoted\":\"\\\"\"}");
+  if (arguments["text"] == "broken") throw std::runtime_error("the secret of the cache");
+  return arguments["text"] == "kept" ? &kept : nullptr;
+}
+
 mcp::Tool tool(std::string name, Effect effect, std::string input, mcp::ToolHandler handler) {
   mcp::Tool made;
   made.name = name;
@@ -84,6 +91,7 @@ std::vector<mcp::Tool> test_tools(Gate& gate) {
       "properties":{"text":{"type":"string"},"times":{"type":"integer","minimum":1,"maximum":5}},
       "required":["text"],"additionalProperties":false})",
                        echo));
+  tools.back().at_hand = echo_at_hand;
   tools.push_back(
       tool("wait", Effect::ReadOnly, R"({"type":"object"})",
            [&gate](Json arguments, Call&) { return wait(&gate, std::move(arguments)); }));
@@ -141,8 +149,10 @@ std::shared_ptr<support::MemoryExchange> ToolServer::http(std::string method, st
                                                           mcp::View view) {
   auto exchange = std::make_shared<support::MemoryExchange>(std::move(method), path,
                                                             std::move(headers), std::move(body));
-  group.spawn(path == "/mcp" ? server->handle_mcp(exchange, std::move(view))
-                             : server->handle_tools_call(exchange, std::move(view)));
+  group.start([&] {
+    return path == "/mcp" ? server->handle_mcp(exchange, std::move(view))
+                          : server->handle_tools_call(exchange, std::move(view));
+  });
   settle();
   return exchange;
 }

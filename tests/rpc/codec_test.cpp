@@ -340,11 +340,76 @@ TEST_SUITE("parse") {
   }
 
   TEST_CASE("depth is bounded") {
-    const auto nested = [](int depth) {
-      return std::string(depth, '[') + std::string(depth, ']');
-    };
+    const auto nested = [](int depth) { return std::string(depth, '[') + std::string(depth, ']'); };
     CHECK(parse(nested(128)));
     CHECK(!parse(nested(129)));
     CHECK(!parse(nested(100000)));
+  }
+}
+
+TEST_SUITE("rpc::decode, metadata set aside") {
+  Request request(const std::string& params) {
+    Decoded decoded =
+        decode(R"({"jsonrpc":"2.0","id":1,"method":"m","params":)" + params + "}", {}, "_meta");
+    REQUIRE(decoded.messages.size() == 1);
+    REQUIRE(std::holds_alternative<Request>(decoded.messages[0]));
+    return std::get<Request>(decoded.messages[0]);
+  }
+  std::string refusal(const std::string& params) {
+    Decoded decoded =
+        decode(R"({"jsonrpc":"2.0","id":1,"method":"m","params":)" + params + "}", {}, "_meta");
+    const auto* malformed = std::get_if<Malformed>(&decoded.messages.front());
+    return malformed == nullptr ? "" : malformed->error.message;
+  }
+
+  TEST_CASE("it leaves params and is shared by requests that repeat it") {
+    const Request first = request(R"({"a":1,"_meta":{"v":"x","n":[1,-2,1.5,true,null]}})");
+    CHECK(first.params == Json{{"a", 1}});
+    REQUIRE(first.metadata != nullptr);
+    CHECK(*first.metadata == Json::parse(R"({"v":"x","n":[1,-2,1.5,true,null]})"));
+    const Request again = request(R"({"_meta":{"v":"x","n":[1,-2,1.5,true,null]},"b":2})");
+    CHECK(again.metadata == first.metadata);
+  }
+
+  TEST_CASE("what differs anywhere is another document") {
+    const Request one = request(R"({"_meta":{"v":"x","n":{"a":1,"b":[2]}}})");
+    for (const char* other :
+         {R"({"v":"y","n":{"a":1,"b":[2]}})", R"({"v":"x","n":{"a":1,"b":[3]}})",
+          R"({"v":"x","n":{"a":1,"b":2}})", R"({"v":"x","n":{"a":1.0,"b":[2]}})",
+          R"({"v":"x","n":{"a":-1,"b":[2]}})", R"({"v":"x","n":{"a":1}})",
+          R"({"v":"x","n":{"a":1,"b":[2]},"m":null})", R"({"n":{"a":1,"b":[2]}})"}) {
+      const Request changed = request("{\"_meta\":" + std::string(other) + "}");
+      CHECK(changed.metadata != one.metadata);
+      CHECK(*changed.metadata == Json::parse(other));
+    }
+  }
+
+  TEST_CASE("repeated keys are refused in it, of it, and behind a known text") {
+    CHECK(refusal(R"({"_meta":{"a":1},"_meta":{"a":1}})").find("twice") != std::string::npos);
+    CHECK(request(R"({"_meta":{"a":1,"b":1}})").metadata != nullptr);
+    CHECK(refusal(R"({"_meta":{"a":1,"a":1}})").find("twice") != std::string::npos);
+    CHECK(refusal(R"({"_meta":{"b":1,"b":1}})").find("twice") != std::string::npos);
+  }
+
+  TEST_CASE("it may be absent, no object, or nested as deep as anything may be") {
+    CHECK(request(R"({"a":1})").metadata == nullptr);
+    CHECK(*request(R"({"_meta":5})").metadata == Json(5));
+    const std::string deep = std::string(130, '[') + std::string(130, ']');
+    CHECK(refusal("{\"_meta\":" + deep + "}").find("deeper") != std::string::npos);
+  }
+
+  TEST_CASE("long metadata is read as well, every time") {
+    const std::string text = "{\"_meta\":{\"k\":\"" + std::string(5000, 'x') + "\"}}";
+    const Request one = request(text);
+    const Request two = request(text);
+    CHECK(*one.metadata == *two.metadata);
+    CHECK(one.metadata != two.metadata);
+  }
+
+  TEST_CASE("without a name nothing is set aside") {
+    Decoded decoded = decode(R"({"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{}}})");
+    const auto& plain = std::get<Request>(decoded.messages[0]);
+    CHECK(plain.metadata == nullptr);
+    CHECK(plain.params.contains("_meta"));
   }
 }

@@ -1,6 +1,6 @@
 // Answers kept as text, so that asking again costs a look-up: least recently used go first.
 //
-// Bounded by the bytes of its texts. One thread.
+// Bounded by their bytes. One thread.
 #pragma once
 
 #include <cstddef>
@@ -9,26 +9,28 @@
 #include <unordered_map>
 #include <utility>
 
+#include "mcp/kept_answer.h"
+
 namespace mahavishnu::tools {
 
 template <class Key>
-class TextCache {
+class AnswerCache {
  public:
-  explicit TextCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+  explicit AnswerCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Null when there is no text of exactly this version. Valid until the next `put`.
-  const std::string* find(const Key& key, std::uint64_t version) {
+  // Null when there is no answer of exactly this version. Valid until the next `put`.
+  const mcp::KeptAnswer* find(const Key& key, std::uint64_t version) {
     const auto at = index_.find(key);
     if (at == index_.end() || at->second->version != version) return nullptr;
     entries_.splice(entries_.begin(), entries_, at->second);
-    return &at->second->text;
+    return &at->second->answer;
   }
 
-  void put(const Key& key, std::uint64_t version, std::string text) {
+  void put(const Key& key, std::uint64_t version, mcp::KeptAnswer answer) {
     if (const auto at = index_.find(key); at != index_.end()) remove(at->second);
-    if (text.size() > max_bytes_) return;
-    bytes_ += text.size();
-    entries_.push_front({key, version, std::move(text)});
+    if (answer.bytes() > max_bytes_) return;
+    bytes_ += answer.bytes();
+    entries_.push_front({key, version, std::move(answer)});
     index_[key] = entries_.begin();
     while (bytes_ > max_bytes_) remove(std::prev(entries_.end()));
   }
@@ -39,12 +41,12 @@ class TextCache {
   struct Entry {
     Key key;
     std::uint64_t version;
-    std::string text;
+    mcp::KeptAnswer answer;
   };
   using Place = typename std::list<Entry>::iterator;
 
   void remove(Place place) {
-    bytes_ -= place->text.size();
+    bytes_ -= place->answer.bytes();
     index_.erase(place->key);
     entries_.erase(place);
   }
