@@ -15,6 +15,20 @@ constexpr std::chrono::seconds kBallastEvery{1};
 constexpr long kFullRetryMs = 1000;
 constexpr unsigned kEpochShift = 32;
 
+// Of commits nobody waits for a transaction is worth its fsync when it is some of them.
+constexpr double kWorthIt = 4;
+constexpr int kRestFor = 4;  // times as long as the transaction took
+constexpr std::chrono::microseconds kLongestRest{5000};
+constexpr double kNewest = 0.3;  // the newest group's part in the rate
+
+// Attempts that start and end, and what follows for tasks and workflows. Whoever called for a
+// change of another kind waits for its answer.
+bool awaited(const domain::Record& record) {
+  return !std::holds_alternative<domain::TaskChanged>(record) &&
+         !std::holds_alternative<domain::AttemptPut>(record) &&
+         !std::holds_alternative<domain::WorkflowChanged>(record);
+}
+
 std::uint64_t micros_since(base::MonoTime start) {
   return static_cast<std::uint64_t>((base::mono_now() - start).count());
 }
@@ -70,8 +84,10 @@ bool CommitThread::append(domain::CommitNo commit, Records records) {
     return false;
   }
   queued_records_ += records->size();
-  queue_.push_back({commit, std::move(records)});
-  if (queue_.size() == 1) wake_.notify_one();
+  const bool hurry = std::any_of(records->begin(), records->end(), awaited);
+  queue_.push_back({commit, std::move(records), hurry});
+  if (hurry) ++awaited_;
+  if (queue_.size() == 1 || (hurry && awaited_ == 1)) wake_.notify_one();
   return true;
 }
 
@@ -110,14 +126,35 @@ void CommitThread::run() {
       continue;
     }
     if (queue_.empty()) return;  // only when stopping
+    rest(lock);
     const Group group = take();
     lock.unlock();
+    const auto started = base::mono_now();
     if (!ballast_.held()) try_ballast();
     const auto outcomes = write(group);
+    learn(group.size(), started);
     report_(outcomes);
     tell(group, outcomes);
     lock.lock();
   }
+}
+
+// While nobody waits for what is queued, and more of it will come by then.
+void CommitThread::rest(std::unique_lock<std::mutex>& lock) {
+  const auto left = rest_until_ - base::mono_now();
+  if (left.count() <= 0 || commits_a_milli_ * static_cast<double>(left.count()) / 1000 < kWorthIt) {
+    return;
+  }
+  wake_.wait_for(lock, left, [this] { return stopping_ || awaited_ > 0; });
+}
+
+void CommitThread::learn(std::size_t commits, base::MonoTime started) {
+  const auto since = std::max<std::int64_t>((started - taken_).count(), 1);
+  const double rate = 1000.0 * static_cast<double>(commits) / static_cast<double>(since);
+  commits_a_milli_ += kNewest * (rate - commits_a_milli_);
+  taken_ = started;
+  const auto now = base::mono_now();
+  rest_until_ = now + std::min<base::MonoTime::duration>((now - started) * kRestFor, kLongestRest);
 }
 
 // What waits, up to the bound of one transaction; one commit is never divided.
@@ -129,6 +166,7 @@ CommitThread::Group CommitThread::take() {
     if (!group.empty() && records + more > options_.max_records_per_transaction) break;
     records += more;
     queued_records_ -= more;
+    if (queue_.front().awaited) --awaited_;
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }

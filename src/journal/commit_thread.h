@@ -1,10 +1,11 @@
 // The one writer of journal.db: everything that waits becomes one transaction.
 //
 // A commit alone costs one fsync; under load the commits that arrive while the disk is busy share
-// the next one. A transaction that fails is taken apart and its commits are tried one by one, so
-// that one bad commit fails alone. When the disk is full the ballast is given up for commits that
-// admit no new work; until it is held again those that do are refused untried. Owns its thread; any
-// thread may call append and the counters.
+// the next one. Where many come that nobody waits for (starts and ends of attempts), it rests
+// between transactions, some milliseconds at most (docs/decisions/0082). A transaction that fails
+// is taken apart and its commits are tried one by one, so that one bad commit fails alone. When the
+// disk is full the ballast is given up for commits that admit no new work; until it is held again
+// those that do are refused untried. Owns its thread; any thread may call append and the counters.
 #pragma once
 
 #include <atomic>
@@ -72,13 +73,16 @@ class CommitThread {
   struct Commit {
     domain::CommitNo number = 0;
     Records records;
+    bool awaited = true;
   };
   using Group = std::vector<Commit>;
 
   CommitThread(Database database, Ballast ballast, Checkpointer& checkpointer, EventLog& events,
                Options options, Report report);
   void run();
+  void rest(std::unique_lock<std::mutex>& lock);
   Group take();
+  void learn(std::size_t commits, base::MonoTime started);
   std::vector<Outcome> write(const Group& group);
   Status write_alone(const Commit& commit);
   Status transact(std::span<const Commit> commits);
@@ -101,10 +105,16 @@ class CommitThread {
   Statement begin_, commit_;
   std::atomic<std::int64_t> last_transaction_{0};
 
+  // The writer's own: how fast commits come, and how long it lets the disk rest.
+  double commits_a_milli_ = 0;
+  base::MonoTime taken_{};
+  base::MonoTime rest_until_{};
+
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Commit> queue_;
   std::size_t queued_records_ = 0;
+  std::size_t awaited_ = 0;  // of those queued
   Counts counts_;
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all of the above
