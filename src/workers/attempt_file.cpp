@@ -74,7 +74,7 @@ base::Result<AttemptFile> AttemptFile::claim(const std::string& run_dir,
     }
     ::unlink(from.c_str());  // claimed already, or a file system that cannot: the usual way tells
   }
-  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) {
     const auto code = errno == EEXIST ? ErrorCode::Conflict : ErrorCode::Unavailable;
     return fail(code, because("cannot create", path));
@@ -87,6 +87,19 @@ base::Result<AttemptFile> AttemptFile::claim(const std::string& run_dir,
   }
   return AttemptFile(std::move(file));
 }
+
+bool AttemptFile::claim_next(const std::string& run_dir, Fence former,
+                             const AttemptHeader& header) {
+  const std::string from = attempt_path(run_dir, former);
+  const std::string to = attempt_path(run_dir, header.fence);
+  const bool moved =
+      rewrite(file_.get(), encode_header(header)) &&
+      ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0;
+  if (!moved) ::unlink(from.c_str());
+  return moved;
+}
+
+void AttemptFile::unlock() { ::flock(file_.get(), LOCK_UN); }
 
 base::Status AttemptFile::write_end(const AttemptEnded& end) {
   return write_whole(file_.get(), encode_end(end), "the attempt's end record");

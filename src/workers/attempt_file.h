@@ -39,10 +39,14 @@ class AttemptFile {
   static base::Result<AttemptFile> claim(const std::string& run_dir, const AttemptHeader& header,
                                          const std::string& spare = "");
 
+  // Becomes the file of another attempt, when its own, `former`, has been released. False: not this
+  // file, then nothing is left of it.
+  bool claim_next(const std::string& run_dir, Fence former, const AttemptHeader& header);
+
   base::Status write_end(const AttemptEnded& end);
 
-  // Gives the lock up: nothing more will be written.
-  void close() { file_.reset(); }
+  // Gives the lock up: nothing more will be written for this attempt.
+  void unlock();
 
  private:
   explicit AttemptFile(Descriptor file) : file_(std::move(file)) {}

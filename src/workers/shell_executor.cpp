@@ -69,6 +69,7 @@ base::Status ShellExecutor::start_zygote() {
 
 void ShellExecutor::stop() {
   if (!life_) return;
+  dismiss_shims(base::MonoTime::max());
   clear_released();
   life_.reset();
   for (auto& [fence, attempt] : attempts_) {
@@ -80,7 +81,6 @@ void ShellExecutor::stop() {
   restart_.cancel();
   start_watch_.cancel();
   clearing_.cancel();
-  dismiss_shims(base::MonoTime::max());
   attempts_.clear();
   events_ = Events{};
   recovery_ = nullptr;
@@ -95,13 +95,8 @@ void ShellExecutor::start(domain::AttemptOrder order) {
   if (order.timeouts.start.count() > 0) {
     attempt.start_by = base::mono_now() + order.timeouts.start;
   }
-  if (!spares_.empty() && !attempts_.contains(fence)) {
-    attempt.spare = std::move(spares_.front());
-    spares_.pop_front();
-  }
   attempt.scratch = order.cwd.empty();
-  attempt.order =
-      encode_order({std::move(order), options_.lease, run_dir_, options_.node, attempt.spare});
+  attempt.order = ShimOrder{std::move(order), options_.lease, run_dir_, options_.node, ""};
   if (!attempts_.emplace(fence, std::move(attempt)).second) {
     base::log()->error("attempt {} was ordered twice; the second order is dropped",
                        fence_name(fence));
@@ -126,9 +121,20 @@ void ShellExecutor::pump() {
 void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
   attempt.own = true;
   under_way_.insert(fence);
-  if (attempt.sent++ == 0 && (attempt.link = idle_shim())) {
+  auto idle = attempt.sent++ == 0 ? idle_shim() : std::nullopt;
+  if (idle && idle->released) {
+    attempt.order->spare = fence_name(idle->last.fence);
+    attempt.scratch |= idle->last.scratch;
+    attempt.former = std::move(idle->last);
+  } else if (attempt.spare.empty() && !spares_.empty()) {
+    attempt.spare = std::move(spares_.front());
+    spares_.pop_front();
+    attempt.order->spare = attempt.spare;
+  }
+  if (idle) {
+    attempt.link = std::move(idle->link);
     attempt.link->serve(fence);
-    return attempt.link->send(attempt.order);
+    return attempt.link->send(encode_order(*attempt.order));
   }
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -136,7 +142,7 @@ void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
                      std::string("cannot start it: no socket pair: ") + std::strerror(errno));
   }
   attempt.link = link_to(fence, Descriptor(ends[0]));
-  attempt.link->send(attempt.order);
+  attempt.link->send(encode_order(*attempt.order));
   zygote_.pass(Descriptor(ends[1]));
 }
 
@@ -213,7 +219,7 @@ void ShellExecutor::on_frame(Fence fence, const Frame& frame) {
 void ShellExecutor::on_started(Fence fence, Attempt& attempt) {
   if (attempt.started) return;
   attempt.started = true;
-  attempt.order = std::string();
+  attempt.order.reset();
   under_way_.erase(fence);
   if (events_.started) events_.started(fence);
   pump();
@@ -242,6 +248,10 @@ void ShellExecutor::settle(Fence fence, Fate fate) {
   if (found == attempts_.end() || found->second.result) return;
   Attempt& attempt = found->second;
   under_way_.erase(fence);
+  if (attempt.former) {
+    clear_later(std::move(*attempt.former));
+    attempt.former.reset();
+  }
   if (fate.claimed && fate.end) {
     fate.end->fence = fence;
     return end(std::move(*fate.end));
@@ -253,12 +263,13 @@ void ShellExecutor::settle(Fence fence, Fate fate) {
     ended.result.message = "stopped before it started";
     return end(std::move(ended));
   }
-  if (attempt.sent >= kSends || attempt.order.empty()) {
+  if (attempt.sent >= kSends || !attempt.order) {
     ended.reason = domain::Reason::Lost;
     ended.result.message = "no process could be started for it" +
                            (zygote_trouble_.empty() ? std::string() : ": " + zygote_trouble_);
     return end(std::move(ended));
   }
+  attempt.order->spare = attempt.spare;
   waiting_.push_front(fence);
   pump();
 }
@@ -270,9 +281,9 @@ void ShellExecutor::end(AttemptEnded ended) {
   Attempt& attempt = found->second;
   under_way_.erase(fence);
   attempt.result = ended.result;
-  attempt.order = std::string();
+  attempt.order.reset();
   if (attempt.link && attempt.stays) {
-    keep_shim(std::move(attempt.link));
+    keep_shim(fence, attempt);
   } else if (attempt.link) {
     attempt.link->close();
   }
@@ -280,7 +291,11 @@ void ShellExecutor::end(AttemptEnded ended) {
   const auto reads = std::move(attempt.reads);
   attempt.reads.clear();
   for (const auto& [id, read] : reads) answer_ended(ended.result, read);
-  if (events_.ended) events_.ended(std::move(ended));
+  if (attempt.released) {
+    release(fence);
+  } else if (events_.ended) {
+    events_.ended(std::move(ended));
+  }
   pump();
 }
 
@@ -314,14 +329,18 @@ void ShellExecutor::release(Fence fence) {
   released.fence = fence;
   const auto found = attempts_.find(fence);
   if (found != attempts_.end()) {
-    if (!found->second.result) {
-      base::log()->error("attempt {} was released before its end", fence_name(fence));
+    if (!found->second.result) {  // found by recover(), and not wanted any more
+      found->second.released = true;
       return;
     }
     released.given = std::move(found->second.spare);
     released.scratch = found->second.scratch;
     attempts_.erase(found);
   }
+  if (!leave_with_shim(fence)) clear_later(std::move(released));
+}
+
+void ShellExecutor::clear_later(Released released) {
   released_.push_back(std::move(released));
   if (released_.size() > 1) return;
   clearing_.expires_after(kClearAfter);

@@ -70,9 +70,10 @@ class ShellExecutor final : public domain::Executor {
     Answer answer;
   };
   struct Attempt {
-    std::string order;  // its frame, kept until it has started, should it have to be sent again
-    std::string spare;  // what the order gave it to use again, or ""
-    bool scratch = true;
+    std::optional<ShimOrder> order;  // until it has started, should it have to be sent again
+    std::string spare;               // what the order gave it to use again, or ""
+    std::optional<Released> former;  // what its shim was to take along
+    bool scratch = true;             // there may be a scratch folder
     std::shared_ptr<AttemptLink> link;
     std::unordered_map<std::uint64_t, PendingRead> reads;
     std::optional<domain::Reason> stop;        // asked for
@@ -80,11 +81,14 @@ class ShellExecutor final : public domain::Executor {
     base::MonoTime start_by = base::MonoTime::max();
     int sent = 0;
     bool started = false;
-    bool own = false;    // its shim is a child of the zygote there is
-    bool stays = false;  // and will take another order
+    bool own = false;       // its shim is a child of the zygote there is
+    bool stays = false;     // and will take another order
+    bool released = false;  // before its end came
   };
   struct Idle {
     std::shared_ptr<AttemptLink> link;
+    Released last;          // what it holds of its last attempt …
+    bool released = false;  // … may be used
     base::MonoTime since;
   };
 
@@ -98,8 +102,11 @@ class ShellExecutor final : public domain::Executor {
   void settle(domain::Fence fence, Fate fate);
   void end(domain::AttemptEnded ended);
   void end_later(domain::Fence fence, domain::Reason reason, std::string message);
-  void keep_shim(std::shared_ptr<AttemptLink> link);
-  std::shared_ptr<AttemptLink> idle_shim();
+  void keep_shim(domain::Fence fence, Attempt& attempt);
+  std::optional<Idle> idle_shim();
+  void dismiss(const Idle& idle);
+  bool leave_with_shim(domain::Fence fence);
+  void clear_later(Released released);
   void dismiss_shims(base::MonoTime unused_since);
   void watch_idle();
   void zygote_died();

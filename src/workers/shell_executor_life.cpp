@@ -15,7 +15,8 @@ using domain::Fence;
 constexpr Millis kRecovery{10000};
 constexpr Millis kQuickDeath{1000};
 constexpr Millis kRestartAfter{200};
-constexpr std::size_t kIdle = 128;  // shims
+constexpr std::size_t kIdle = 128;       // shims
+constexpr std::size_t kIdleEnough = 32;  // with so many it need not be one with a released file
 
 }  // namespace
 
@@ -47,26 +48,50 @@ void ShellExecutor::restart_zygote() {
 
 // ── Shims that wait for another attempt ──────────────────────────────────────────────────────────
 
-void ShellExecutor::keep_shim(std::shared_ptr<AttemptLink> link) {
-  if (idle_.size() >= kIdle) return link->close();
-  link->serve({});
-  idle_.push_back({std::move(link), base::mono_now()});
-  if (idle_.size() == 1) watch_idle();
+void ShellExecutor::keep_shim(Fence fence, Attempt& attempt) {
+  attempt.former.reset();  // it has been taken along
+  Idle idle;
+  idle.link = std::move(attempt.link);
+  idle.last.fence = fence;
+  idle.last.scratch = attempt.scratch;
+  idle.since = base::mono_now();
+  if (idle_.size() >= kIdle) return dismiss(idle);
+  idle.link->serve({});
+  idle_.push_back(std::move(idle));
+  watch_idle();
 }
 
-// The one used last: its memory is warm, and those that are not needed leave.
-std::shared_ptr<AttemptLink> ShellExecutor::idle_shim() {
-  while (!idle_.empty()) {
-    auto link = std::move(idle_.back().link);
-    idle_.pop_back();
-    if (link->is_open()) return link;
+// The one used last among those whose attempt is released: its memory is warm, it takes the
+// attempt's file along, and those that are not needed leave. There are soon as many as attempts end
+// while the journal writes.
+std::optional<ShellExecutor::Idle> ShellExecutor::idle_shim() {
+  for (std::size_t at = idle_.size(); at-- > 0;) {
+    const bool here = idle_[at].link->is_open();
+    if (here && !idle_[at].released && (at > 0 || idle_.size() < kIdleEnough)) continue;
+    Idle idle = std::move(idle_[at]);
+    idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(at));
+    if (here) return idle;
+    dismiss(idle);
   }
-  return nullptr;
+  return std::nullopt;
+}
+
+// What its last attempt left is the waiting shim's. False: there is none, it has to be cleared.
+bool ShellExecutor::leave_with_shim(Fence fence) {
+  for (auto idle = idle_.rbegin(); idle != idle_.rend(); ++idle) {
+    if (idle->last.fence == fence) return idle->released = true;
+  }
+  return false;
+}
+
+void ShellExecutor::dismiss(const Idle& idle) {
+  idle.link->close();
+  if (idle.released) clear_later(idle.last);
 }
 
 void ShellExecutor::dismiss_shims(base::MonoTime unused_since) {
   while (!idle_.empty() && idle_.front().since <= unused_since) {
-    idle_.front().link->close();
+    dismiss(idle_.front());
     idle_.pop_front();
   }
 }

@@ -58,11 +58,13 @@ std::string signal_text(int signal) {
 
 }  // namespace
 
-Shim::Shim(ShimOrder order, ServerLink& link, AttemptFile file, StartLock& lock)
+Shim::Shim(ShimOrder order, ServerLink& link, AttemptFile& file, StartLock& lock,
+           std::string former_scratch)
     : order_(std::move(order)),
       link_(link),
-      file_(std::move(file)),
+      file_(file),
       lock_(lock),
+      former_scratch_(std::move(former_scratch)),
       output_(spool_path(order_.run_dir,
                          attempt_mark(attempt().task, attempt().attempt, attempt().fence)),
               attempt().work.limits.output_bytes) {
@@ -106,9 +108,10 @@ bool Shim::start() {
 
 bool Shim::enter_directory() {
   std::string dir = attempt().cwd;
-  if (dir.empty()) {
-    dir = scratch_path(order_.run_dir, attempt().fence);
-    if (!use_spare_folder(order_.run_dir, order_.spare, dir)) ::mkdir(dir.c_str(), 0700);
+  if (dir.empty() || !former_scratch_.empty()) {
+    const std::string scratch = scratch_path(order_.run_dir, attempt().fence);
+    make_scratch(scratch);
+    if (dir.empty()) dir = scratch;
   }
   if (::chdir(dir.c_str()) == 0) return true;
   const bool missing = errno == ENOENT || errno == ENOTDIR;
@@ -116,6 +119,17 @@ bool Shim::enter_directory() {
          missing ? "the directory " + dir + " does not exist (was the repository deleted?)"
                  : "cannot enter the directory " + dir + ": " + std::strerror(errno));
   return false;
+}
+
+// A folder that is there is taken along even if it is not wanted: moving it costs less than
+// removing it now and making one later.
+void Shim::make_scratch(const std::string& dir) {
+  scratch_ = true;
+  if (!former_scratch_.empty() && use_folder(former_scratch_, dir)) return;
+  if (!order_.spare.empty() && use_folder(spare_scratch_path(order_.run_dir, order_.spare), dir)) {
+    return;
+  }
+  ::mkdir(dir.c_str(), 0700);
 }
 
 // Sets up what this machine can enforce, and says what it cannot.
@@ -337,11 +351,15 @@ bool Shim::finish() {
         "; " + std::to_string(end_.processes_left) + " processes cannot be ended";
   }
   cgroup_.remove();
-  if (attempt().cwd.empty()) leave_scratch();
+  if (scratch_) {
+    leave_scratch();
+  } else if (!former_scratch_.empty()) {
+    ::rmdir(former_scratch_.c_str());  // it was stopped before it came to that
+  }
   output_.finish(end_.result);
   // A record that cannot be written (full disk) is still told: the server is the better keeper.
   [[maybe_unused]] const auto written = file_.write_end(end_);
-  file_.close();
+  file_.unlock();
   const bool stays = may_stay();
   std::string told;
   if (started_ && !start_told_) told += encode(Kind::Started, {});
@@ -359,12 +377,17 @@ bool Shim::may_stay() {
          ::chdir("/") == 0 && lock_.take(order_.run_dir);
 }
 
+std::string Shim::scratch() const {
+  return scratch_ ? scratch_path(order_.run_dir, attempt().fence) : std::string();
+}
+
 // An empty folder may be used again; with what is in it, or what still runs in it, it is removed.
 void Shim::leave_scratch() {
   const std::string dir = scratch_path(order_.run_dir, attempt().fence);
   std::error_code ignored;
   if (end_.processes_left == 0 && std::filesystem::is_empty(dir, ignored)) return;
   std::filesystem::remove_all(dir, ignored);
+  scratch_ = false;
 }
 
 namespace {
@@ -387,13 +410,24 @@ ShimOrder next_order(ServerLink& link) {
   }
 }
 
-base::Result<AttemptFile> claim(const ShimOrder& order) {
+// What the attempt before left to the next one, once the server names it as a spare.
+struct Former {
+  Fence fence;
+  AttemptFile file;
+  std::string scratch;
+};
+
+base::Result<AttemptFile> claim(const ShimOrder& order, std::optional<Former>& former) {
   AttemptHeader header;
   header.task = order.attempt.task;
   header.attempt = order.attempt.attempt;
   header.fence = order.attempt.fence;
   header.shim = ::getpid();
   header.node = order.node;
+  if (former && fence_name(former->fence) != order.spare) former.reset();
+  if (former && former->file.claim_next(order.run_dir, former->fence, header)) {
+    return std::move(former->file);
+  }
   return AttemptFile::claim(order.run_dir, header, order.spare);
 }
 
@@ -406,19 +440,24 @@ void run_shim(int socket, int lock) {
   take_signals();
   StartLock starting{Descriptor(lock)};
   ServerLink link{Descriptor(socket)};
+  std::optional<Former> former;
   for (bool stays = true; stays;) {
     ShimOrder order = next_order(link);
-    auto file = claim(order);
+    auto file = claim(order, former);
     if (!file) {
       AttemptEnded end;
       end.fence = order.attempt.fence;
       end.reason = Reason::Lost;
       end.result.message = file.error().message;
       link.send(encode_end(end));
+      if (former) ::rmdir(former->scratch.c_str());
       ::_exit(0);
     }
     starting.give_up();
-    stays = Shim(std::move(order), link, std::move(*file), starting).run();
+    const Fence fence = order.attempt.fence;
+    Shim shim(std::move(order), link, *file, starting, former ? former->scratch : "");
+    stays = shim.run();
+    former.emplace(Former{fence, std::move(*file), shim.scratch()});
   }
   ::_exit(0);
 }

@@ -27,10 +27,15 @@ namespace mahavishnu::workers {
 
 class Shim {
  public:
-  Shim(ShimOrder order, ServerLink& link, AttemptFile file, StartLock& lock);
+  // `former_scratch`: an empty folder of the attempt before, "" without one.
+  Shim(ShimOrder order, ServerLink& link, AttemptFile& file, StartLock& lock,
+       std::string former_scratch);
 
   // Runs the attempt; returns when its end is written and told. True: the process may run another.
   bool run();
+
+  // The empty folder it leaves behind, "" without one.
+  std::string scratch() const;
 
  private:
   using MonoTime = base::MonoTime;
@@ -58,20 +63,23 @@ class Shim {
   void signal_descendants(int signal);
   bool finish();
   bool may_stay();
+  void make_scratch(const std::string& dir);
   void leave_scratch();
 
   const AttemptOrder& attempt() const { return order_.attempt; }
 
   ShimOrder order_;
   ServerLink& link_;
-  AttemptFile file_;
+  AttemptFile& file_;
   StartLock& lock_;
+  std::string former_scratch_;
   KeptOutput output_;
   Streams streams_;
   Cgroup cgroup_;
   LaunchPlan plan_;
   AttemptEnded end_;
-  pid_t main_ = 0;  // the command, or `verify`
+  pid_t main_ = 0;        // the command, or `verify`
+  bool scratch_ = false;  // there is a folder of its own
   bool started_ = false;
   bool start_told_ = false;
   bool verifying_ = false;

@@ -67,20 +67,29 @@ Descriptor open_spare(const std::string& run_dir, const std::string& spare,
   if (spare.empty()) return {};
   const std::string path = spare_path(run_dir, spare);
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  // Cut behind the new content, never to nothing: ext4 flushes a file that was.
-  const auto size = static_cast<ssize_t>(content.size());
-  const bool ready = file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 &&
-                     ::pwrite(file.get(), content.data(), content.size(), 0) == size &&
-                     ::ftruncate(file.get(), size) == 0 && ::lseek(file.get(), 0, SEEK_END) == size;
-  if (ready) return file;
+  if (file && rewrite(file.get(), content)) return file;
   remove_spare(run_dir, spare);
   return {};
 }
 
-bool use_spare_folder(const std::string& run_dir, const std::string& spare, const std::string& to) {
-  if (spare.empty()) return false;
-  if (::rename(spare_scratch_path(run_dir, spare).c_str(), to.c_str()) != 0) return false;
-  return ::chmod(to.c_str(), 0700) == 0;  // its last user may have changed that
+// Cut behind the new content, never to nothing: ext4 flushes a file that was.
+bool rewrite(int file, const std::string& content) {
+  const auto size = static_cast<ssize_t>(content.size());
+  return ::flock(file, LOCK_EX | LOCK_NB) == 0 &&
+         ::pwrite(file, content.data(), content.size(), 0) == size &&
+         ::ftruncate(file, size) == 0 && ::lseek(file, size, SEEK_SET) == size;
+}
+
+bool use_folder(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return false;
+  struct stat status {};
+  if (::lstat(to.c_str(), &status) != 0) return false;
+  if (!S_ISDIR(status.st_mode)) {  // its last user put something else there
+    ::unlink(to.c_str());
+    return false;
+  }
+  // Its last user may have changed that.
+  return (status.st_mode & 07777U) == 0700 || ::chmod(to.c_str(), 0700) == 0;
 }
 
 }  // namespace mahavishnu::workers

@@ -36,7 +36,11 @@ std::vector<std::string> find_spares(const std::string& run_dir, std::size_t mos
 Descriptor open_spare(const std::string& run_dir, const std::string& spare,
                       const std::string& content);
 
-// Moves the spare's folder, which is empty, to where a scratch folder is to be.
-bool use_spare_folder(const std::string& run_dir, const std::string& spare, const std::string& to);
+// Locks the file and makes it hold `content` alone, written up to its end.
+bool rewrite(int file, const std::string& content);
+
+// Moves an empty folder, a spare's or that of the shim's former attempt, to where a scratch folder
+// is to be.
+bool use_folder(const std::string& from, const std::string& to);
 
 }  // namespace mahavishnu::workers

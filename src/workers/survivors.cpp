@@ -109,6 +109,10 @@ std::vector<Survivor> find_survivors(const std::string& run_dir, const std::stri
         if (state.error().code != base::ErrorCode::NotFound) ::unlink(path.c_str());
         break;
       }
+      if (fence_name(state->header.fence) != std::filesystem::path(path).filename()) {
+        ::unlink(path.c_str());  // its shim died while it made it the next attempt's
+        break;
+      }
       std::optional<Survivor> found;
       if (settle(run_dir, node, *state, last_look, found)) {
         if (found) survivors.push_back(std::move(*found));

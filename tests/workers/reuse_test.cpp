@@ -13,9 +13,16 @@ using namespace mahavishnu::workers::test;
 
 namespace {
 
-// Runs an attempt that tells its parent, which is its shim.
+// Runs an attempt to its release; it tells its parent, which is its shim.
 pid_t shim_that_ran(World& world, std::uint64_t counter) {
-  return std::atoi(world.run(shell("echo $PPID", counter)).result.text.c_str());
+  const pid_t shim = std::atoi(world.run(shell("echo $PPID", counter)).result.text.c_str());
+  world.executor->release({7, counter});
+  return shim;
+}
+
+ino_t inode_of(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 ShimOrder order_number(std::uint64_t counter) {
@@ -68,6 +75,7 @@ TEST_SUITE("reused shims") {
     const std::string sleep = long_sleep();
     auto order = shell("setsid sleep " + sleep + " & echo $PPID", 1);
     const auto text = ready.world.run(order).result.text;
+    ready.world.executor->release(order.fence);
     CHECK(with_argument(sleep).empty());
     CHECK(std::to_string(shim_that_ran(ready.world, 2)) + "\n" == text);
   }
@@ -92,7 +100,6 @@ TEST_SUITE("reused shims") {
       World first(folder.path());
       first.recover();
       shim = shim_that_ran(first, 1);
-      first.executor->release({7, 1});
       first.executor->start(shell("echo one; " + gate.wait() + "echo two", 2));
       first.wait_output({7, 2}, "one");
       CHECK(shim_of(folder, {7, 2}) == shim);
@@ -129,6 +136,123 @@ TEST_SUITE("reused shims") {
     const pid_t next = shim_that_ran(ready.world, 2);
     CHECK(next != shim);
     CHECK(shim_that_ran(ready.world, 3) == next);
+  }
+
+  TEST_CASE("a shim takes the file and the empty folder of its released attempt along") {
+    Ready ready;
+    const auto run_dir = (ready.folder.path() / "run").string();
+    auto first = shell("echo $PPID; pwd; chmod 755 .", 1);
+    first.cwd.clear();
+    const auto text = ready.world.run(first).result.text;
+    CHECK(text.ends_with("/a/7-1.d\n"));
+    const ino_t file = inode_of(attempt_path(run_dir, {7, 1}));
+    const ino_t folder = inode_of(scratch_path(run_dir, {7, 1}));
+    REQUIRE(file != 0);
+    ready.world.executor->release({7, 1});
+    auto second = shell("echo $PPID; pwd; stat -c %a .", 2);
+    second.cwd.clear();
+    const auto& end = ready.world.run(second);
+    CHECK(end.result.text ==
+          text.substr(0, text.find('\n')) + "\n" + scratch_path(run_dir, {7, 2}) + "\n700\n");
+    CHECK(inode_of(attempt_path(run_dir, {7, 2})) == file);
+    CHECK(inode_of(scratch_path(run_dir, {7, 2})) == folder);
+    CHECK_FALSE(std::filesystem::exists(attempt_path(run_dir, {7, 1})));
+    CHECK_FALSE(std::filesystem::exists(scratch_path(run_dir, {7, 1})));
+    const auto state = read_attempt(attempt_path(run_dir, {7, 2}));
+    REQUIRE(state);
+    CHECK(state->header.fence == Fence{7, 2});
+    CHECK_FALSE(state->alive);
+    REQUIRE(state->end);
+    CHECK(state->end->result.text == end.result.text);
+  }
+
+  TEST_CASE("an attempt that is not released keeps its file, whoever runs next") {
+    Ready ready;
+    const auto run_dir = (ready.folder.path() / "run").string();
+    for (std::uint64_t i = 1; i <= 50; ++i) ready.world.run(shell("echo " + std::to_string(i), i));
+    for (std::uint64_t i = 1; i <= 50; ++i) {
+      const auto state = read_attempt(attempt_path(run_dir, {7, i}));
+      REQUIRE(state);
+      CHECK(state->header.fence == Fence{7, i});
+      REQUIRE(state->end);
+      CHECK(state->end->result.text == std::to_string(i) + "\n");
+    }
+  }
+
+  TEST_CASE("what waiting shims hold of released attempts is cleared with them") {
+    Folder folder;
+    {
+      World world(folder.path());
+      world.recover();
+      auto order = shell("echo on", 1);
+      order.cwd.clear();
+      world.run(order);
+      world.executor->release({7, 1});
+    }
+    CHECK_FALSE(std::filesystem::exists(attempt_path(folder.path().string(), {7, 1})));
+    World next(folder.path());
+    CHECK(next.recover().empty());
+  }
+
+  TEST_CASE("a waiting shim that was killed leaves nothing of the attempt it was to take along") {
+    Ready ready;
+    const auto run_dir = (ready.folder.path() / "run").string();
+    const pid_t shim = shim_that_ran(ready.world, 1);
+    ::kill(shim, SIGKILL);
+    CHECK(ready.world.run(shell("true", 2)).reason == Reason::Ok);
+    ready.world.until([&] { return !std::filesystem::exists(attempt_path(run_dir, {7, 1})); });
+  }
+
+  TEST_CASE("a file whose shim died while it moved it on is removed") {
+    Folder folder;
+    const auto run_dir = folder.path().string();
+    std::filesystem::create_directories(attempts_dir(run_dir));
+    AttemptHeader header;
+    header.fence = {7, 2};
+    header.node = "here";
+    { REQUIRE(AttemptFile::claim(run_dir, header)); }
+    std::filesystem::rename(attempt_path(run_dir, {7, 2}), attempt_path(run_dir, {7, 1}));
+    World world(folder.path());
+    CHECK(world.recover().empty());
+    CHECK_FALSE(std::filesystem::exists(attempt_path(run_dir, {7, 1})));
+  }
+
+  TEST_CASE("an attempt whose file another shim has claimed is not started again") {
+    Folder folder;
+    const auto run_dir = folder.path().string();
+    std::filesystem::create_directories(attempts_dir(run_dir));
+    AttemptHeader header;
+    header.fence = {7, 1};
+    auto file = AttemptFile::claim(run_dir, header);
+    REQUIRE(file);
+    file->unlock();
+    AttemptHeader next = header;
+    next.fence = {7, 2};
+    REQUIRE(AttemptFile::claim(run_dir, next));
+    CHECK_FALSE(file->claim_next(run_dir, {7, 1}, next));
+    CHECK_FALSE(std::filesystem::exists(attempt_path(run_dir, {7, 1})));
+    CHECK(AttemptFile::claim(run_dir, next).error().code == mahavishnu::base::ErrorCode::Conflict);
+  }
+
+  TEST_CASE("an attempt of a former life that is not wanted is cleared once its end is in") {
+    Folder folder;
+    {
+      World first(folder.path());
+      first.recover();
+      first.run(shell("echo on", 1));
+    }
+    World second(folder.path());
+    std::optional<bool> recovered;
+    second.executor->recover([&](auto found) {
+      recovered = found && found->size() == 1;
+      second.executor->release({7, 1});  // before its end is told, as the core does
+    });
+    second.until([&] { return recovered.has_value(); });
+    CHECK(*recovered);
+    second.until([&] {
+      return !std::filesystem::exists(attempt_path(folder.path().string(), {7, 1}));
+    });
+    CHECK(second.ended.empty());
   }
 
   TEST_CASE("who waits for an order holds the lock a new zygote needs, who has claimed does not") {

@@ -121,6 +121,15 @@ TEST_SUITE("spares") {
     CHECK_FALSE(fs::exists(scratch_path(files.run_dir, {7, 2})));
   }
 
+  TEST_CASE("what stands where a folder was is not taken for one") {
+    Files files;
+    const std::string run_dir = files.run_dir;
+    fs::create_directory_symlink("/tmp", run_dir + "/from");
+    CHECK_FALSE(use_folder(run_dir + "/from", run_dir + "/to"));
+    CHECK_FALSE(use_folder(run_dir + "/missing", run_dir + "/to"));
+    CHECK_FALSE(fs::exists(fs::symlink_status(run_dir + "/to")));
+  }
+
   TEST_CASE("with spares enough nothing of an attempt is kept") {
     Files files;
     REQUIRE(AttemptFile::claim(files.run_dir, Files::header(1)));
