@@ -130,6 +130,9 @@ base::awaitable<mcp::ToolResult> task_batch(Context& context, Json arguments, mc
   const Wait wait{read_wait_ms(reader), false};
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   auto args = read_items(*items, defaults, {call.caller(), call.working_directory()});
+  // Freeing a thousand documents takes as long as writing their tasks: done while the disk works.
+  const auto executor = co_await asio::this_coro::executor;
+  asio::post(executor, [used = std::move(arguments)] {});
   auto outcome = co_await context.service.submit_batch(std::move(args));
   if (!outcome) co_return fail(outcome.error());
   Json answer = batch_view(*outcome);

@@ -73,22 +73,30 @@ CommitThread::CommitThread(Database database, Ballast ballast, Checkpointer& che
 
 CommitThread::~CommitThread() { stop(); }
 
-bool CommitThread::append(domain::CommitNo commit, Records records) {
+std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) {
+  std::vector<domain::CommitNo> refused;
   const std::lock_guard lock(mutex_);
-  // A commit may hold any number of records: the queue is bounded by both, but takes any one
-  // commit.
-  if (queue_.size() >= options_.max_pending_commits ||
-      (!queue_.empty() &&
-       queued_records_ + records->size() > options_.max_pending_commits * kRecordsAPending)) {
-    ++counts_.refused;
-    return false;
+  const bool idle = queue_.empty();
+  const std::size_t awaited_before = awaited_;
+  for (Commit& commit : commits) {
+    // A commit may hold any number of records: the queue is bounded by both, but takes any one
+    // commit.
+    const std::size_t more = commit.records->size();
+    if (queue_.size() >= options_.max_pending_commits ||
+        (!queue_.empty() &&
+         queued_records_ + more > options_.max_pending_commits * kRecordsAPending)) {
+      ++counts_.refused;
+      refused.push_back(commit.number);
+      continue;
+    }
+    queued_records_ += more;
+    commit.awaited = std::any_of(commit.records->begin(), commit.records->end(), awaited);
+    if (commit.awaited) ++awaited_;
+    queue_.push_back(std::move(commit));
   }
-  queued_records_ += records->size();
-  const bool hurry = std::any_of(records->begin(), records->end(), awaited);
-  queue_.push_back({commit, std::move(records), hurry});
-  if (hurry) ++awaited_;
-  if (queue_.size() == 1 || (hurry && awaited_ == 1)) wake_.notify_one();
-  return true;
+  const bool hurry = awaited_before == 0 && awaited_ > 0;
+  if ((idle && !queue_.empty()) || hurry) wake_.notify_one();
+  return refused;
 }
 
 void CommitThread::stop() {

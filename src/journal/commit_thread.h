@@ -22,13 +22,12 @@
 #include "domain/records.h"
 #include "journal/ballast.h"
 #include "journal/checkpointer.h"
+#include "journal/commit.h"
 #include "journal/database.h"
 #include "journal/event_log.h"
 #include "journal/record_writer.h"
 
 namespace mahavishnu::journal {
-
-using Records = std::shared_ptr<const std::vector<domain::Record>>;
 
 struct Outcome {
   domain::CommitNo commit = 0;
@@ -61,8 +60,8 @@ class CommitThread {
                                                     Options options, Report report);
   ~CommitThread();
 
-  // False: the queue is full.
-  bool append(domain::CommitNo commit, Records records);
+  // Answers those that the full queue did not take.
+  std::vector<domain::CommitNo> append(std::vector<Commit> commits);
   void stop();  // writes what is queued, then joins; idempotent
   Counts counts() const;
 
@@ -70,11 +69,6 @@ class CommitThread {
   std::int64_t last_transaction() const { return last_transaction_; }
 
  private:
-  struct Commit {
-    domain::CommitNo number = 0;
-    Records records;
-    bool awaited = true;
-  };
   using Group = std::vector<Commit>;
 
   CommitThread(Database database, Ballast ballast, Checkpointer& checkpointer, EventLog& events,

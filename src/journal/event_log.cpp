@@ -101,6 +101,7 @@ EventLog::~EventLog() { stop(); }
 void EventLog::add(std::vector<Event> events) {
   if (events.empty()) return;
   const std::lock_guard lock(mutex_);
+  const std::size_t before = queued_.size();
   for (auto& event : events) {
     if (queued_.size() >= options_.max_queued || stopping_) {
       ++counts_.dropped;
@@ -108,7 +109,10 @@ void EventLog::add(std::vector<Event> events) {
       queued_.push_back(std::move(event));
     }
   }
-  wake_.notify_one();
+  // Only when there is something to do: a wake-up costs more than the rows.
+  const bool first = before == 0 && !queued_.empty();
+  const bool enough = before < kWorthWriting && queued_.size() >= kWorthWriting;
+  if (first || enough) wake_.notify_one();
 }
 
 void EventLog::stop() {

@@ -18,6 +18,7 @@ namespace mahavishnu::journal {
 namespace {
 
 constexpr long kQueueRetryMs = 100;
+constexpr std::size_t kWorthAStart = 64;  // records
 
 // Opened and in a new epoch.
 Result<Database> open_journal(const std::filesystem::path& directory) {
@@ -143,6 +144,7 @@ Result<domain::Snapshot> SqliteJournal::load() {
 
 void SqliteJournal::stop() {
   delivery_->close();
+  if (writer_) writer_->append(std::exchange(appended_, {}));
   if (readers_) readers_->stop();
   if (writer_) writer_->stop();
   if (checkpointer_) checkpointer_->stop();
@@ -176,11 +178,29 @@ void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
 
 void SqliteJournal::append(domain::CommitNo commit,
                            std::shared_ptr<const std::vector<domain::Record>> records) {
-  if (writer_->append(commit, std::move(records))) return;
-  delivery_->post([done = done_, commit] {
-    if (!*done) return;
-    (*done)(commit, fail(ErrorCode::Exhausted,
-                         "too many commits are waiting for the disk; try again", kQueueRetryMs));
+  const bool worth_a_start = records->size() >= kWorthAStart;
+  appended_.push_back({commit, std::move(records), true});
+  if (worth_a_start) {
+    hand_over();  // the disk works while the rest of the turn does
+  } else if (!std::exchange(handing_over_, true)) {
+    delivery_->post([this] {
+      handing_over_ = false;
+      hand_over();
+    });
+  }
+}
+
+// What one turn of the control thread has appended goes to the writer together: handed over one by
+// one, the first would be synced alone while the others wait for the next turn of the disk.
+void SqliteJournal::hand_over() {
+  const auto refused = writer_->append(std::exchange(appended_, {}));
+  if (refused.empty()) return;
+  delivery_->post([done = done_, refused] {
+    for (const domain::CommitNo commit : refused) {
+      if (!*done) return;
+      (*done)(commit, fail(ErrorCode::Exhausted,
+                           "too many commits are waiting for the disk; try again", kQueueRetryMs));
+    }
   });
 }
 

@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "domain/ports.h"
+#include "journal/commit.h"
 
 namespace mahavishnu::journal {
 
@@ -94,6 +95,7 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
  private:
   SqliteJournal(asio::any_io_executor control, JournalOptions options);
   base::Status start();
+  void hand_over();
   template <class T, class Body>
   void read(Answer<T> answer, Body body);
 
@@ -104,6 +106,8 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<CommitThread> writer_;  // uses the two above
   std::unique_ptr<ReaderPool> readers_;
+  bool handing_over_ = false;  // is posted
+  std::vector<Commit> appended_;  // in this turn of the control thread, not handed over yet
 };
 
 }  // namespace mahavishnu::journal

@@ -109,11 +109,7 @@ void HttpConnection::process() {
   const bool waits_for_input =
       phase_ == Phase::Idle || phase_ == Phase::Head || phase_ == Phase::Body;
   if (input_ended_ && waits_for_input && backlog() <= kMaxBacklog) phase_ = Phase::Closing;
-  if (phase_ == Phase::Idle && backlog() > 0 && backlog() <= kMaxDelayed) {
-    shared_->flush_soon(shared_from_this());
-  } else {
-    flush();
-  }
+  send();
   read_more();
 }
 
@@ -285,7 +281,7 @@ void HttpConnection::exchange_ended() {
   current_ = nullptr;
   next_request();
   if (processing_) return;  // it ended at once: the loop in process() goes on
-  flush();
+  send();
   if (phase_ == Phase::Closed) return;
   if (in_.size() > 0 || input_ended_) {
     asio::post(shared_->executor, [self = shared_from_this()] { self->process(); });
@@ -299,6 +295,14 @@ void HttpConnection::next_request() {
     enter(Phase::Idle, shared_->options.limits.idle_time);
   } else {
     phase_ = Phase::Closing;
+  }
+}
+
+void HttpConnection::send() {
+  if (phase_ == Phase::Idle && backlog() > 0 && backlog() <= kMaxDelayed) {
+    shared_->flush_soon(shared_from_this());
+  } else {
+    flush();
   }
 }
 

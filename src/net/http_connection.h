@@ -112,6 +112,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void append_event(std::string_view text);
   void exchange_ended();
   void next_request();
+  void send();  // with the others of this turn where that saves something
   void wait_writable();
   void linger();
 

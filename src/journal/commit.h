@@ -1,0 +1,19 @@
+// What the control thread hands to the writer's: one step's records, to become durable together.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "domain/records.h"
+
+namespace mahavishnu::journal {
+
+using Records = std::shared_ptr<const std::vector<domain::Record>>;
+
+struct Commit {
+  domain::CommitNo number = 0;
+  Records records;
+  bool awaited = true;  // somebody waits for it; the writer finds out
+};
+
+}  // namespace mahavishnu::journal
