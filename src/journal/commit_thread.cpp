@@ -16,10 +16,10 @@ constexpr long kFullRetryMs = 1000;
 constexpr unsigned kEpochShift = 32;
 
 // Of commits nobody waits for a transaction is worth its fsync when it is some of them.
-constexpr double kWorthIt = 4;
+constexpr double kWorthIt = 6;
 constexpr int kRestFor = 4;  // times as long as the transaction took
 constexpr std::chrono::microseconds kLongestRest{5000};
-constexpr double kNewest = 0.3;  // the newest group's part in the rate
+constexpr double kNewest = 0.3;  // the newest group's part in the mean
 
 // Attempts that start and end, and what follows for tasks and workflows. Whoever called for a
 // change of another kind waits for its answer.
@@ -150,16 +150,13 @@ void CommitThread::run() {
 // While nobody waits for what is queued, and more of it will come by then.
 void CommitThread::rest(std::unique_lock<std::mutex>& lock) {
   const auto left = rest_until_ - base::mono_now();
-  if (left.count() <= 0 || commits_a_milli_ * static_cast<double>(left.count()) / 1000 < kWorthIt) {
-    return;
-  }
+  if (static_cast<double>(left.count()) < kWorthIt * micros_a_commit_) return;
   wake_.wait_for(lock, left, [this] { return stopping_ || awaited_ > 0; });
 }
 
 void CommitThread::learn(std::size_t commits, base::MonoTime started) {
-  const auto since = std::max<std::int64_t>((started - taken_).count(), 1);
-  const double rate = 1000.0 * static_cast<double>(commits) / static_cast<double>(since);
-  commits_a_milli_ += kNewest * (rate - commits_a_milli_);
+  const auto since = static_cast<double>((started - taken_).count());
+  micros_a_commit_ += kNewest * (since / static_cast<double>(commits) - micros_a_commit_);
   taken_ = started;
   const auto now = base::mono_now();
   rest_until_ = now + std::min<base::MonoTime::duration>((now - started) * kRestFor, kLongestRest);

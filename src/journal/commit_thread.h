@@ -99,9 +99,9 @@ class CommitThread {
   Statement begin_, commit_;
   std::atomic<std::int64_t> last_transaction_{0};
 
-  // The writer's own: how fast commits come, and how long it lets the disk rest.
-  double commits_a_milli_ = 0;
-  base::MonoTime taken_{};
+  // The writer's own: how fast commits come (a mean), and until when it rests.
+  double micros_a_commit_ = 0;
+  base::MonoTime taken_ = base::mono_now();
   base::MonoTime rest_until_{};
 
   mutable std::mutex mutex_;

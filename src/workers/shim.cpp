@@ -384,8 +384,8 @@ std::string Shim::scratch() const {
 // An empty folder may be used again; with what is in it, or what still runs in it, it is removed.
 void Shim::leave_scratch() {
   const std::string dir = scratch_path(order_.run_dir, attempt().fence);
+  if (end_.processes_left == 0 && is_empty_folder(dir)) return;
   std::error_code ignored;
-  if (end_.processes_left == 0 && std::filesystem::is_empty(dir, ignored)) return;
   std::filesystem::remove_all(dir, ignored);
   scratch_ = false;
 }

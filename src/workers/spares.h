@@ -39,6 +39,9 @@ Descriptor open_spare(const std::string& run_dir, const std::string& spare,
 // Locks the file and makes it hold `content` alone, written up to its end.
 bool rewrite(int file, const std::string& content);
 
+// Whether a folder is there with nothing in it.
+bool is_empty_folder(const std::string& path);
+
 // Moves an empty folder, a spare's or that of the shim's former attempt, to where a scratch folder
 // is to be.
 bool use_folder(const std::string& from, const std::string& to);

@@ -130,6 +130,20 @@ TEST_SUITE("spares") {
     CHECK_FALSE(fs::exists(fs::symlink_status(run_dir + "/to")));
   }
 
+  TEST_CASE("a folder is empty without so much as a hidden file") {
+    Files files;
+    const std::string path = files.run_dir + "/some";
+    CHECK_FALSE(is_empty_folder(path));
+    fs::create_directory(path);
+    CHECK(is_empty_folder(path));
+    std::ofstream(path + "/.hidden") << "x";
+    CHECK_FALSE(is_empty_folder(path));
+    fs::remove(path + "/.hidden");
+    CHECK(is_empty_folder(path));
+    fs::create_directory_symlink(path, files.run_dir + "/link");
+    CHECK_FALSE(is_empty_folder(files.run_dir + "/link"));
+  }
+
   TEST_CASE("with spares enough nothing of an attempt is kept") {
     Files files;
     REQUIRE(AttemptFile::claim(files.run_dir, Files::header(1)));
