@@ -40,7 +40,7 @@ def parse():
     parser.add_argument(
         "--quick", action="store_true", help="a smoke test: are there figures at all"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument(
         "--cores",
         choices=("1", "2", "both"),
