@@ -67,6 +67,26 @@ workers::ShellOptions shell_options(const Config& config, const DataDirectory& d
   return options;
 }
 
+// One thread for what would hold up the control thread; made when it is needed first, which with
+// most users it never is. Bounded by its users: one message a connection at a time.
+class SideThread {
+ public:
+  void run(std::function<void()> work) {
+    if (!thread_) thread_ = std::make_unique<asio::thread_pool>(1);
+    asio::post(*thread_, std::move(work));
+  }
+  // What it works on is finished, what waits is dropped.
+  void stop() {
+    if (!thread_) return;
+    thread_->stop();
+    thread_->join();
+    thread_.reset();
+  }
+
+ private:
+  std::unique_ptr<asio::thread_pool> thread_;
+};
+
 mcp::ServerOptions server_options(const Config& config) {
   mcp::ServerOptions options;
   options.version = MAHAVISHNU_VERSION;
@@ -102,6 +122,7 @@ struct Engine::Parts {
   std::unique_ptr<RepositoryWatch> watch;
   std::unique_ptr<tools::Context> context;
   std::vector<std::string> tool_names;
+  SideThread decoder;
   std::unique_ptr<mcp::Server> server;
   bool draining = false;
 };
@@ -168,8 +189,10 @@ awaitable<Status> Engine::start_parts() {
   p.context.reset(new tools::Context{*p.service, *p.git, *p.timers});
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
+  auto options = server_options(config);
+  options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
   auto server =
-      mcp::Server::create(p.control, server_options(config), std::move(tools),
+      mcp::Server::create(p.control, std::move(options), std::move(tools),
                           [&p](std::string_view tool, std::chrono::microseconds took, bool ok) {
                             p.service->clocked("tools/call " + std::string(tool), took, ok);
                           });
@@ -190,6 +213,7 @@ awaitable<void> Engine::end_calls() {
 awaitable<void> Engine::stop() {
   Parts& p = *parts_;
   co_await end_calls();
+  p.decoder.stop();
   if (p.watch) co_await p.watch->stop();
   if (p.service) p.service->stop();
   if (p.git) p.git->stop();

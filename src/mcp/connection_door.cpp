@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "mcp/batch.h"
+#include "mcp/elsewhere.h"
 #include "mcp/error_map.h"
-#include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
 namespace {
@@ -19,6 +19,11 @@ class ConnectionSink final : public ProgressSink {
  private:
   rpc::Connection& connection_;
 };
+
+// A line that a hand at a terminal left empty.
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -39,17 +44,24 @@ base::awaitable<void> ConnectionDoor::serve() {
       reply = rpc::encode_error(rpc::RequestId{}, error);
     } else if (!*text || !**text) {
       break;
+    } else if (is_blank(***text)) {
+      continue;
+    } else if (is_for_elsewhere(dispatcher_, (**text)->size())) {
+      std::function<rpc::Decoded()> decode = [long_text = std::move(***text)] {
+        return rpc::decode(long_text, {}, kMeta);
+      };
+      auto decoded = co_await elsewhere(dispatcher_, std::move(decode));
+      if (!decoded) break;
+      reply = take(std::move(*decoded));
     } else {
-      reply = take(***text);
+      reply = take(rpc::decode(***text, {}, kMeta));
     }
     if (!reply.empty() && !connection_.write_ready(reply)) co_await write(std::move(reply));
   }
   co_await drain();
 }
 
-std::string ConnectionDoor::take(std::string_view text) {
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return {};  // a hand at a terminal
-  rpc::Decoded decoded = rpc::decode(text, {}, kMeta);
+std::string ConnectionDoor::take(rpc::Decoded decoded) {
   if (decoded.batch) return take_batch(std::move(decoded.messages));
   return take_message(std::move(decoded.messages.front()));
 }

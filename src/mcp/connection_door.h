@@ -2,8 +2,8 @@
 //
 // Both eras may be mixed: the body of each request decides, and server/discover pins nothing.
 // Legacy requests follow the revision that `initialize` agreed on, or the newest legacy one when
-// nobody shook hands. Calls run side by side; all else is answered in the order it came. One
-// executor.
+// nobody shook hands. Calls run side by side; all else is answered in the order it came: while a
+// long message is decoded elsewhere, what is behind it waits. One executor.
 #pragma once
 
 #include <optional>
@@ -11,6 +11,7 @@
 #include "base/asio.h"
 #include "base/task_group.h"
 #include "mcp/dispatcher.h"
+#include "rpc/codec.h"
 #include "rpc/connection.h"
 
 namespace mahavishnu::mcp {
@@ -28,7 +29,7 @@ class ConnectionDoor {
 
  private:
   // The reply that is due at once, or "": none, or later.
-  std::string take(std::string_view text);
+  std::string take(rpc::Decoded decoded);
   std::string take_message(rpc::Message message);
   std::string take_batch(std::vector<rpc::Message> messages);
   std::string take_request(rpc::Request request);

@@ -1,8 +1,8 @@
 #include "mcp/http_door.h"
 
 #include "mcp/batch.h"
+#include "mcp/elsewhere.h"
 #include "mcp/error_map.h"
-#include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
 namespace {
@@ -124,7 +124,24 @@ rpc::HttpRest HttpDoor::post(Exchange exchange, View view) {
     refuse(exchange, 406, "Accept must list both application/json and text/event-stream");
     return std::nullopt;
   }
-  rpc::Decoded decoded = rpc::decode(exchange->take_body(), {}, kMeta);
+  std::string body = exchange->take_body();
+  if (is_for_elsewhere(dispatcher_, body.size())) {
+    return post_long(std::move(exchange), std::move(view), std::move(body));
+  }
+  return take(std::move(exchange), std::move(view), rpc::decode(body, {}, kMeta));
+}
+
+base::awaitable<void> HttpDoor::post_long(Exchange exchange, View view, std::string body) {
+  std::function<rpc::Decoded()> decode = [body = std::move(body)] {
+    return rpc::decode(body, {}, kMeta);
+  };
+  auto decoded = co_await elsewhere(dispatcher_, std::move(decode));
+  if (!decoded) co_return;  // the door closes, and its connections with it
+  auto rest = take(std::move(exchange), std::move(view), std::move(*decoded));
+  if (rest) co_await std::move(*rest);
+}
+
+rpc::HttpRest HttpDoor::take(Exchange exchange, View view, rpc::Decoded decoded) {
   if (decoded.batch) {
     return legacy_batch(std::move(exchange), std::move(view), std::move(decoded.messages));
   }

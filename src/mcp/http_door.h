@@ -12,6 +12,7 @@
 #include "mcp/dispatcher.h"
 #include "mcp/http_headers.h"
 #include "mcp/sessions.h"
+#include "rpc/codec.h"
 #include "rpc/http_exchange.h"
 
 namespace mahavishnu::mcp {
@@ -26,6 +27,8 @@ class HttpDoor {
 
  private:
   rpc::HttpRest post(Exchange exchange, View view);
+  base::awaitable<void> post_long(Exchange exchange, View view, std::string body);
+  rpc::HttpRest take(Exchange exchange, View view, rpc::Decoded decoded);
   void end_session(const Exchange& exchange, const View& view);
 
   rpc::HttpRest modern(Exchange exchange, View view, rpc::Request request);

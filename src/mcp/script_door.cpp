@@ -1,5 +1,6 @@
 #include "mcp/script_door.h"
 
+#include "mcp/elsewhere.h"
 #include "mcp/error_map.h"
 #include "mcp/http_headers.h"
 #include "mcp/nearest.h"
@@ -48,7 +49,27 @@ rpc::HttpRest ScriptDoor::handle(std::shared_ptr<rpc::HttpExchange> exchange, Vi
     refuse(*exchange, 415, invalid("Content-Type must be application/json"));
     return std::nullopt;
   }
-  auto call = read(*exchange, view);
+  std::string body = exchange->take_body();
+  if (is_for_elsewhere(dispatcher_, body.size())) {
+    return handle_long(std::move(exchange), std::move(view), std::move(body));
+  }
+  return take(std::move(exchange), std::move(view), rpc::parse(body));
+}
+
+base::awaitable<void> ScriptDoor::handle_long(std::shared_ptr<rpc::HttpExchange> exchange,
+                                              View view, std::string body) {
+  std::function<base::Result<rpc::Json>()> parse = [body = std::move(body)] {
+    return rpc::parse(body);
+  };
+  auto parsed = co_await elsewhere(dispatcher_, std::move(parse));
+  if (!parsed) co_return;  // the door closes, and its connections with it
+  auto rest = take(std::move(exchange), std::move(view), std::move(*parsed));
+  if (rest) co_await std::move(*rest);
+}
+
+rpc::HttpRest ScriptDoor::take(std::shared_ptr<rpc::HttpExchange> exchange, View view,
+                               base::Result<rpc::Json> body) {
+  auto call = read(std::move(body), view);
   if (!call) {
     refuse(*exchange, http_status(call.error().code), call.error());
     return std::nullopt;
@@ -83,8 +104,7 @@ base::awaitable<void> ScriptDoor::run(std::shared_ptr<rpc::HttpExchange> exchang
   }
 }
 
-base::Result<PreparedCall> ScriptDoor::read(rpc::HttpExchange& exchange, const View& view) {
-  auto body = rpc::parse(exchange.take_body());
+base::Result<PreparedCall> ScriptDoor::read(base::Result<rpc::Json> body, const View& view) {
   if (!body) return base::fail(body.error());
   if (std::string wrong = malformed(*body); !wrong.empty()) {
     return base::fail(base::ErrorCode::InvalidArgument, std::move(wrong));

@@ -21,7 +21,11 @@ class ScriptDoor {
  private:
   base::awaitable<void> run(std::shared_ptr<rpc::HttpExchange> exchange, View view,
                             PreparedCall call);
-  base::Result<PreparedCall> read(rpc::HttpExchange& exchange, const View& view);
+  base::awaitable<void> handle_long(std::shared_ptr<rpc::HttpExchange> exchange, View view,
+                                    std::string body);
+  rpc::HttpRest take(std::shared_ptr<rpc::HttpExchange> exchange, View view,
+                     base::Result<rpc::Json> body);
+  base::Result<PreparedCall> read(base::Result<rpc::Json> body, const View& view);
 
   Dispatcher& dispatcher_;
 };

@@ -28,6 +28,8 @@ struct ServerOptions {
   std::size_t max_sessions = 10000;                // legacy HTTP
   base::Millis session_idle{3600000};
   base::Millis drain{10000};  // answering what is in flight after the end of input
+  // Runs it on another thread: there long messages are decoded. Empty: they are decoded in place.
+  std::function<void(std::function<void()>)> offload;
 };
 
 // What one connection or one request may see.
