@@ -1,5 +1,7 @@
 #include "app/doors.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "rpc/codec.h"
 
@@ -18,6 +20,10 @@ constexpr int kLastTurns = 1000;
 net::HttpOptions http_options(const Config& config) {
   net::HttpOptions options;
   options.limits.max_body_bytes = static_cast<std::size_t>(config.number("http.max_body_bytes"));
+  // One of the longest always fits.
+  options.limits.max_total_body_bytes =
+      std::max(options.limits.max_body_bytes,
+               static_cast<std::size_t>(config.number("http.max_total_body_bytes")));
   options.limits.max_connections = static_cast<std::size_t>(config.number("http.max_connections"));
   options.limits.header_time = config.duration("http.header_ms");
   options.limits.body_time = config.duration("http.body_ms");

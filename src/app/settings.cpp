@@ -90,6 +90,8 @@ std::vector<Setting> make_settings() {
        "Host names accepted besides the address listened on"},
       {"http.allowed_origins", List, "", 0, 0, "", "browser origins accepted besides local ones"},
       {"http.max_body_bytes", Size, "4MiB", 1024, kGiB, "", "longest HTTP body"},
+      {"http.max_total_body_bytes", Size, "256MiB", 1024, 64 * kGiB, "",
+       "all HTTP bodies together, until their answers; at least one of the longest"},
       {"http.max_connections", Integer, "10000", 1, 1000000, "", "HTTP connections at once"},
       {"http.header_ms", Duration, "10s", 1, kDay, "", "for a whole request head to arrive"},
       {"http.body_ms", Duration, "30s", 1, kDay, "", "for a whole body to arrive"},

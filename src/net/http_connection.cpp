@@ -19,6 +19,8 @@ constexpr std::size_t kMaxDiscarded = 64 * 1024;   // of a refused body; a longe
 constexpr std::size_t kMaxLingered = 1024 * 1024;  // read and dropped before closing
 constexpr std::size_t kLeastRoom = 512;
 constexpr base::Millis kLingerTime{2000};
+constexpr std::string_view kNoRoom = "too much is being sent by all clients together; try again";
+constexpr std::string_view kLater = "Retry-After: 1\r\n";
 
 bool has_no_body(int status) { return status == 204 || status == 304; }
 
@@ -164,6 +166,10 @@ void HttpConnection::admit() {
     return turn_back(*refusal);
   }
   if (!request.has_body()) return dispatch();
+  if (!room_for_body(request.content_length)) {
+    const Refusal refusal{503, std::string(kNoRoom), std::string(kLater), admission_.cors_origin};
+    return turn_back(refusal);
+  }
   enter(Phase::Body, limits.body_time);
   if (http_1_1_ && !request.header("expect").empty() && in_.size() == 0) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -175,6 +181,12 @@ bool HttpConnection::step_body() {
   const auto result = parser_.parse_body(in_.view(), shared_->options.limits.max_body_bytes,
                                          !discard_body_, consumed);
   in_.consume(consumed);
+  if (!discard_body_ && !room_for_body(parser_.request().body.size())) {
+    keep_alive_ = false;
+    append_refusal(503, kNoRoom, kLater, admission_.cors_origin);
+    next_request();
+    return false;
+  }
   switch (result) {
     case HttpRequestParser::Result::NeedMore:
       return false;
@@ -196,11 +208,21 @@ bool HttpConnection::step_body() {
   return false;
 }
 
+bool HttpConnection::room_for_body(std::uint64_t bytes) {
+  return body_share_.grow_to(bytes, shared_->stats.body_bytes,
+                             shared_->options.limits.max_total_body_bytes);
+}
+
+void HttpConnection::drop_body() {
+  body_share_.give_back();
+  parser_.request().body = std::string();
+}
+
 void HttpConnection::dispatch() {
   phase_ = Phase::Handling;
   ++shared_->stats.requests;
   auto exchange = std::make_shared<SocketExchange>(shared_, *this, std::move(parser_.request()),
-                                                   std::move(admission_));
+                                                   std::move(admission_), std::move(body_share_));
   current_ = exchange.get();
   shared_->handlers.start([&] { return shared_->handler(std::move(exchange)); });
 }
@@ -291,6 +313,7 @@ void HttpConnection::exchange_ended() {
 }
 
 void HttpConnection::next_request() {
+  drop_body();
   if (keep_alive_) {
     enter(Phase::Idle, shared_->options.limits.idle_time);
   } else {
@@ -356,6 +379,7 @@ void HttpConnection::linger() {
 void HttpConnection::close() {
   if (phase_ == Phase::Closed) return;
   phase_ = Phase::Closed;
+  drop_body();
   asio::error_code ignored;
   socket_.close(ignored);
   // Callers up the stack may still look at it.

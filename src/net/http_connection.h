@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/task_group.h"
+#include "net/body_share.h"
 #include "net/http_gate.h"
 #include "net/http_request_parser.h"
 #include "net/http_response.h"
@@ -35,6 +36,7 @@ struct HttpStats {
   std::uint64_t second_answers = 0;  // bugs of handlers: refused and logged
   std::size_t connections = 0;       // open now
   std::size_t pending = 0;           // requests without an answer yet, now
+  std::uint64_t body_bytes = 0;      // of their bodies, now
 };
 
 // What the connections of one server have in common.
@@ -103,6 +105,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool step_body();
   void admit();
   void dispatch();
+  bool room_for_body(std::uint64_t bytes);
+  void drop_body();
 
   // Out.
   void refuse(int status, std::string_view message, bool close_after);
@@ -131,7 +135,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   ReadBuffer in_;
   HttpRequestParser parser_;
   Admission admission_;
-  std::string out_;  // the first `sent_` bytes are with the kernel
+  BodyShare body_share_;  // of the request that arrives
+  std::string out_;       // the first `sent_` bytes are with the kernel
   std::size_t sent_ = 0;
 
   SocketExchange* current_ = nullptr;  // owned by whoever answers

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -15,6 +16,9 @@ namespace mahavishnu::net {
 struct HttpLimits {
   std::size_t max_header_bytes = 16384;
   std::size_t max_body_bytes = 4u << 20;
+  // Of all requests that have no answer yet; a body beyond it is answered 503 before it is read, a
+  // chunked one as soon as it grows beyond it.
+  std::uint64_t max_total_body_bytes = 256u << 20;
   std::size_t max_connections = 10000;  // one more is answered 503 and closed
   base::Millis header_time{10000};      // from the first byte of a head to its last
   base::Millis body_time{30000};        // for a whole body

@@ -10,11 +10,12 @@ constexpr std::size_t kMaxStreamBacklog = 256 * 1024;  // past it a sender of ev
 }  // namespace
 
 SocketExchange::SocketExchange(std::shared_ptr<HttpShared> shared, HttpConnection& connection,
-                               HttpRequest request, Admission admission)
+                               HttpRequest request, Admission admission, BodyShare body_share)
     : shared_(std::move(shared)),
       connection_(&connection),
       request_(std::move(request)),
-      admission_(std::move(admission)) {
+      admission_(std::move(admission)),
+      body_share_(std::move(body_share)) {
   ++shared_->stats.pending;
 }
 
@@ -43,6 +44,7 @@ void SocketExchange::respond(int status, std::string_view content_type, std::str
   if (!may(State::Open, "respond")) return;
   state_ = State::Ended;
   on_gone_ = nullptr;
+  body_share_.give_back();
   --shared_->stats.pending;
   std::exchange(connection_, nullptr)->respond(*this, status, content_type, body, headers);
 }
@@ -73,6 +75,7 @@ void SocketExchange::end_stream() {
   if (!may(State::Streaming, "end_stream")) return;
   state_ = State::Ended;
   on_gone_ = nullptr;
+  body_share_.give_back();
   --shared_->stats.pending;
   std::exchange(connection_, nullptr)->end_stream(*this);
   output_moved();

@@ -16,7 +16,7 @@ class SocketExchange final : public rpc::HttpExchange,
                              public std::enable_shared_from_this<SocketExchange> {
  public:
   SocketExchange(std::shared_ptr<HttpShared> shared, HttpConnection& connection,
-                 HttpRequest request, Admission admission);
+                 HttpRequest request, Admission admission, BodyShare body_share);
   ~SocketExchange() override;
 
   std::string_view method() const override;  // HEAD shows as GET: the door leaves the body out
@@ -50,6 +50,7 @@ class SocketExchange final : public rpc::HttpExchange,
   HttpConnection* connection_;  // null when it ended or the peer has gone
   HttpRequest request_;
   Admission admission_;
+  BodyShare body_share_;  // until the answer: what the handler made of the body lives as long
   State state_ = State::Open;
   bool gone_ = false;
   std::function<void()> on_gone_;

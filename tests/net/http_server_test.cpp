@@ -284,6 +284,74 @@ TEST_SUITE("net::HttpServer, refusing") {
     CHECK(test.server.stats().turned_away == 1);
   }
 
+  TEST_CASE("bodies of requests without an answer are bounded together") {
+    HttpOptions options;
+    options.limits.max_total_body_bytes = 1000;
+    HttpTest test(options);
+    Client first(test);
+    first.send(post_request("/later", std::string(600, 'a')));
+    test.until([&] { return test.scene->waiting == 1; });
+    CHECK(test.server.stats().body_bytes == 600);
+    Client second(test);
+    const auto refused = second.ask(post_request("/echo", std::string(401, 'b')));
+    CHECK(refused.status == 503);
+    CHECK(refused.has("Retry-After: 1\r\n"));
+    CHECK(refused.body.find("Unavailable") != std::string::npos);
+    CHECK(second.ask(post_request("/echo", std::string(400, 'c'))).status == 200);
+    CHECK(test.scene->seen.size() == 1);
+    test.scene->release();
+    CHECK(first.answer().status == 200);
+    CHECK(test.server.stats().body_bytes == 0);
+    CHECK(second.ask(post_request("/echo", std::string(1000, 'd'))).status == 200);
+  }
+
+  TEST_CASE("a body for which there is no room is refused before it is sent, or as it grows") {
+    HttpOptions options;
+    options.limits.max_total_body_bytes = 1000;
+    HttpTest test(options);
+    Client known(test);
+    known.send(
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 100000\r\n\r\n");
+    CHECK(known.answer().status == 503);
+    CHECK(known.closed_by_server());
+    Client chunked(test);
+    chunked.send(
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n384\r\n" +
+        std::string(900, 'x') + "\r\n");
+    test.until([&] { return test.server.stats().body_bytes == 900; });
+    chunked.send("65\r\n" + std::string(101, 'y') + "\r\n");
+    const auto refused = chunked.answer();
+    CHECK(refused.status == 503);
+    CHECK(refused.has("Retry-After: 1\r\n"));
+    CHECK(chunked.closed_by_server());
+    CHECK(test.server.stats().body_bytes == 0);
+    CHECK(test.scene->seen.empty());
+  }
+
+  TEST_CASE(
+      "a peer that goes gives its part back: half a body at once, a whole one with its call") {
+    HttpOptions options;
+    options.limits.max_total_body_bytes = 1000;
+    HttpTest test(options);
+    Client half(test);
+    half.send(
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 500\r\n\r\nabc");
+    Client whole(test);
+    whole.send(post_request("/later", std::string(400, 'a')));
+    test.until([&] { return test.scene->waiting == 1; });
+    CHECK(test.server.stats().body_bytes == 900);
+    half.close();
+    test.until([&] { return test.server.stats().body_bytes == 400; });
+    whole.close();
+    test.until([&] { return test.scene->gone == 1; });
+    CHECK(test.server.stats().body_bytes == 400);
+    test.scene->release();
+    test.until([&] { return test.server.stats().body_bytes == 0; });
+  }
+
   TEST_CASE("half a request and then nothing leaves nothing") {
     for (const bool hard : {false, true}) {
       HttpTest test;
