@@ -64,6 +64,8 @@ workers::ShellOptions shell_options(const Config& config, const DataDirectory& d
   options.executable = "/proc/self/exe";
   options.node = node;
   options.lease = config.duration("work.lease_ms");
+  options.output.keep = config.duration("output.keep");
+  options.output.max_bytes = static_cast<std::uint64_t>(config.number("output.max_bytes"));
   return options;
 }
 

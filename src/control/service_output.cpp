@@ -52,6 +52,27 @@ domain::OutputChunk cut(std::string text, const OutputQuery& query, std::uint64_
   return chunk;
 }
 
+// The spool was removed: its end, which the record has, and a line that says so, in one piece.
+// Offsets counted what is gone, so none but the start means anything any more.
+Result<domain::OutputChunk> what_is_left(const domain::TaskResult& result,
+                                         const OutputQuery& query) {
+  const std::string bytes = std::to_string(result.output_bytes) + " bytes";
+  if (query.offset > 0) {
+    return fail(ErrorCode::NotFound, "of this output (" + bytes +
+                                         ") only the end is still kept; read it without cursor and "
+                                         "offset");
+  }
+  const std::string line = "[… of " + bytes + " only this end is still kept …]\n";
+  OutputQuery tail = query;
+  tail.offset = -1;
+  tail.max_bytes -= std::min(line.size(), query.max_bytes);
+  auto chunk = cut(view_of(result, query.stream), tail, 0);
+  chunk.dropped_bytes =
+      result.output_bytes - std::min<std::uint64_t>(result.output_bytes, chunk.text.size());
+  chunk.text.insert(0, line);
+  return chunk;
+}
+
 }  // namespace
 
 awaitable<Result<domain::OutputChunk>> Service::State::output_now(domain::TaskId id,
@@ -86,7 +107,12 @@ awaitable<Result<domain::OutputChunk>> Service::State::output_now(domain::TaskId
     port->second->read_spool(result.spool, query.stream, query.offset, query.max_bytes,
                              std::move(callback));
   };
-  co_return co_await answer_of<domain::OutputChunk>(executor, std::move(ask));
+  auto chunk = co_await answer_of<domain::OutputChunk>(executor, std::move(ask));
+  if (!chunk && chunk.error().code == ErrorCode::NotFound) {
+    chunk = what_is_left(result, query);
+    if (chunk) chunk->eof = nothing.eof;
+  }
+  co_return chunk;
 }
 
 awaitable<Result<domain::OutputChunk>> Service::output(domain::TaskId id, OutputQuery query) {

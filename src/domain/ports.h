@@ -126,7 +126,7 @@ class Executor {
   // Output of a live attempt. `offset` < 0: the last max_bytes.
   virtual void read_output(Fence fence, OutputStream stream, std::int64_t offset, std::size_t max_bytes,
                            std::function<void(Result<OutputChunk>)> answer) = 0;
-  // Output of an ended one, from the spool file its result names.
+  // Output of an ended one, from the spool file its result names. NotFound: it is kept no longer.
   virtual void read_spool(std::string spool, OutputStream stream, std::int64_t offset,
                           std::size_t max_bytes, std::function<void(Result<OutputChunk>)> answer) = 0;
 };

@@ -200,8 +200,9 @@ base::Result<OutputSlice> read_spool(const std::string& path, OutputStream view,
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) {
-    return base::fail(base::ErrorCode::NotFound,
-                      "the kept output " + path + " is gone: " + std::strerror(errno));
+    const bool gone = errno == ENOENT;
+    return base::fail(gone ? base::ErrorCode::NotFound : base::ErrorCode::Unavailable,
+                      "the kept output " + path + " cannot be read: " + std::strerror(errno));
   }
   const auto size = static_cast<std::uint64_t>(status.st_size);
   std::uint64_t view_size = 0;

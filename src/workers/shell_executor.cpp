@@ -43,7 +43,8 @@ ShellExecutor::ShellExecutor(asio::any_io_executor control, ShellOptions options
       restart_(control),
       start_watch_(control),
       clearing_(control),
-      dismissal_(control) {}
+      dismissal_(control),
+      sweep_(control) {}
 
 ShellExecutor::~ShellExecutor() { stop(); }
 
@@ -81,6 +82,7 @@ void ShellExecutor::stop() {
   restart_.cancel();
   start_watch_.cancel();
   clearing_.cancel();
+  sweep_.cancel();
   attempts_.clear();
   events_ = Events{};
   recovery_ = nullptr;

@@ -22,6 +22,7 @@
 #include "domain/ports.h"
 #include "workers/attempt_link.h"
 #include "workers/file_work.h"
+#include "workers/output_keeping.h"
 #include "workers/spares.h"
 #include "workers/survivors.h"
 #include "workers/zygote_process.h"
@@ -34,6 +35,8 @@ struct ShellOptions {
   std::string node;               // host name
   base::Millis lease{30000};      // how long an attempt goes on with no server
   base::Millis idle{2000};        // how long a shim waits for another attempt
+  OutputKeeping output = {};      // of ended attempts
+  base::Millis sweep{600000};     // how often is looked for output that is kept no longer
 };
 
 class ShellExecutor final : public domain::Executor {
@@ -117,6 +120,8 @@ class ShellExecutor final : public domain::Executor {
   void adopt(std::vector<Survivor> survivors);
   void answer_recovery(base::Result<std::vector<domain::Restored::Found>> found);
   void clear_released();
+  void sweep();
+  void sweep_after(base::Millis time);
   void answer_ended(const domain::TaskResult& result, PendingRead read);
 
   // Later on control, unless stopped by then.
@@ -147,6 +152,7 @@ class ShellExecutor final : public domain::Executor {
   asio::steady_timer start_watch_;
   asio::steady_timer clearing_;
   asio::steady_timer dismissal_;
+  asio::steady_timer sweep_;
   bool watching_ = false;
   bool scanning_ = false;
   bool watching_idle_ = false;

@@ -15,6 +15,7 @@ using domain::Fence;
 constexpr Millis kRecovery{10000};
 constexpr Millis kQuickDeath{1000};
 constexpr Millis kRestartAfter{200};
+constexpr Millis kNextPass{1000};        // others use the files' thread meanwhile
 constexpr std::size_t kIdle = 128;       // shims
 constexpr std::size_t kIdleEnough = 32;  // with so many it need not be one with a released file
 
@@ -160,8 +161,39 @@ void ShellExecutor::adopt(std::vector<Survivor> survivors) {
 void ShellExecutor::answer_recovery(base::Result<std::vector<domain::Restored::Found>> found) {
   const auto answer = std::move(recovery_);
   recovery_ = nullptr;
+  const bool recovered = found.has_value();
   if (answer) answer(std::move(found));
   pump();  // what was ordered meanwhile
+  if (recovered) sweep();
+}
+
+// ── Output of ended attempts ─────────────────────────────────────────────────────────────────────
+
+void ShellExecutor::sweep() {
+  const bool taken = files_.run(
+      [run_dir = run_dir_, keeping = options_.output] {
+        return sweep_output(run_dir, keeping, base::wall_now());
+      },
+      [this](const Swept& swept) {
+        if (swept.files > 0) {
+          base::log()->info(
+              "output of ended attempts: removed {} files, {} bytes, kept long enough", swept.files,
+              swept.bytes);
+        }
+        if (swept.failed > 0) {
+          base::log()->warn("{} files in {} could not be removed", swept.failed,
+                            output_dir(run_dir_));
+        }
+        sweep_after(swept.more && swept.files > 0 ? kNextPass : options_.sweep);
+      });
+  if (!taken) sweep_after(options_.sweep);
+}
+
+void ShellExecutor::sweep_after(Millis time) {
+  sweep_.expires_after(time);
+  sweep_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
+    if (!life.expired() && !error) sweep();
+  });
 }
 
 }  // namespace mahavishnu::workers

@@ -364,6 +364,30 @@ TEST_SUITE("service: cancel and output") {
     CHECK(ended->eof);
   }
 
+  TEST_CASE("long output is read from its spool; once that is removed, it says so and what is left") {
+    World world;
+    const auto id = submitted(world, World::command("x"));
+    world.executor.end(world.executor.started().front(), Reason::Ok, 0, "the end", "/spool/x");
+    world.poll();
+    CHECK(world.run(world.service->output(id, {}))->text == "spooled in /spool/x");
+    world.executor.spools_removed = true;
+    auto chunk = world.run(world.service->output(id, {}));
+    REQUIRE(chunk);
+    CHECK(chunk->text == "[… of 100007 bytes only this end is still kept …]\nthe end");
+    CHECK(chunk->dropped_bytes == 100000);
+    CHECK(chunk->eof);
+    control::OutputQuery query;
+    query.offset = 0;
+    query.max_bytes = 20;
+    chunk = world.run(world.service->output(id, query));
+    CHECK(chunk->text == "[… of 100007 bytes only this end is still kept …]\n");
+    query.offset = 50000;
+    chunk = world.run(world.service->output(id, query));
+    REQUIRE_FALSE(chunk);
+    CHECK(chunk.error().code == ErrorCode::NotFound);
+    CHECK(chunk.error().message.find("without cursor") != std::string::npos);
+  }
+
   TEST_CASE("the tail of an output never starts inside a character") {
     World world;
     const auto id = submitted(world, World::command("x"));

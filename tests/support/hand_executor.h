@@ -20,6 +20,7 @@ class HandExecutor final : public domain::Executor {
   };
 
   bool end_on_start = false;  // every attempt succeeds at once
+  bool spools_removed = false;
 
   void subscribe(Events events) override { events_ = std::move(events); }
   void recover(
@@ -45,6 +46,7 @@ class HandExecutor final : public domain::Executor {
   }
   void read_spool(std::string spool, domain::OutputStream, std::int64_t, std::size_t,
                   std::function<void(domain::Result<domain::OutputChunk>)> answer) override {
+    if (spools_removed) return answer(domain::fail(domain::ErrorCode::NotFound, "gone"));
     domain::OutputChunk chunk;
     chunk.text = "spooled in " + spool;
     chunk.eof = true;
@@ -57,13 +59,14 @@ class HandExecutor final : public domain::Executor {
     events_.output(fence, attempts_[fence].output.size());
   }
   void end(domain::Fence fence, domain::Reason reason, std::optional<int> exit_code,
-           std::string text = {}) {
+           std::string text = {}, std::string spool = {}) {
     domain::AttemptEnded ended;
     ended.fence = fence;
     ended.reason = reason;
     ended.exit_code = exit_code;
     ended.result.text = text.empty() ? attempts_[fence].output : std::move(text);
-    ended.result.output_bytes = ended.result.text.size();
+    ended.result.output_bytes = ended.result.text.size() + (spool.empty() ? 0 : 100000);
+    ended.result.spool = std::move(spool);
     events_.ended(std::move(ended));
   }
 

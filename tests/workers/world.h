@@ -69,8 +69,9 @@ class World {
  public:
   explicit World(const std::filesystem::path& run_dir, Millis lease = Millis(30000),
                  Millis idle = Millis(2000))
-      : executor(std::make_unique<ShellExecutor>(
-            io.get_executor(), ShellOptions{run_dir, zygote_program(), "here", lease, idle})) {
+      : World(ShellOptions{run_dir, zygote_program(), "here", lease, idle}) {}
+  explicit World(ShellOptions options)
+      : executor(std::make_unique<ShellExecutor>(io.get_executor(), std::move(options))) {
     executor->subscribe(
         {[this](Fence fence) { started[fence] += 1; },
          [this](AttemptEnded end) {
