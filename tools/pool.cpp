@@ -74,8 +74,12 @@ Json unknown_pool(const std::string& name, const Error& error) {
           {"error", {{"code", base::to_string(error.code)}, {"message", error.message}}}};
 }
 
+// Memory is told of what answers in this time; the rest of a report needs nobody's answer.
+constexpr base::Millis kMemoryLimit{1000};
+
 // One pool's entry: a pool that cannot be reported is an error entry among the others.
-Json monitor_one(const Context& context, const std::string& name_or_id) {
+Json monitor_one(const Context& context, const std::string& name_or_id,
+                 const control::Service::PoolMemory& memory) {
   const auto pool = context.service.pool(name_or_id);
   if (!pool) return unknown_pool(name_or_id, pool.error());
   const auto reports = context.service.monitor({pool->record.id});
@@ -83,7 +87,14 @@ Json monitor_one(const Context& context, const std::string& name_or_id) {
     return unknown_pool(
         name_or_id, Error{ErrorCode::NotFound, "pool \"" + name_or_id + "\" has just closed", 0});
   }
-  return pool_report(reports.front(), context.timers.now().wall);
+  Json report = pool_report(reports.front(), context.timers.now().wall);
+  const auto held = memory.find(pool->record.id);
+  if (held == memory.end()) {
+    report["rss_bytes"] = 0;  // nothing runs
+  } else if (held->second) {
+    report["rss_bytes"] = *held->second;
+  }
+  return report;
 }
 
 base::awaitable<mcp::ToolResult> pool_monitor(Context& context, Json arguments, mcp::Call&) {
@@ -105,11 +116,12 @@ base::awaitable<mcp::ToolResult> pool_monitor(Context& context, Json arguments, 
                : std::upper_bound(names.begin(), names.end(), *after);
     if (named && at != names.end()) ++at;
   }
+  const auto memory = co_await context.service.pool_memory(kMemoryLimit);
   ItemList list(Json::object());
   std::string last;
   for (; at != names.end(); ++at) {
-    if (list.size() == static_cast<std::size_t>(page.limit) || !list.add(monitor_one(context, *at)))
-      break;
+    const bool full = list.size() == static_cast<std::size_t>(page.limit);
+    if (full || !list.add(monitor_one(context, *at, memory))) break;
     last = *at;
   }
   co_return list.finish("items", at == names.end() ? "" : after_text(last));

@@ -164,6 +164,10 @@ class Service {
   Result<domain::PoolStatus> pool(std::string_view name_or_id) const;
   std::vector<domain::PoolStatus> pools() const;
   std::vector<PoolReport> monitor(const std::vector<domain::PoolId>& pools) const;
+  // Bytes of memory that what runs in each pool holds, by pools in which something runs; nullopt
+  // where its executor cannot tell, or did not within `at_most`.
+  using PoolMemory = std::map<domain::PoolId, std::optional<std::int64_t>>;
+  awaitable<PoolMemory> pool_memory(base::Millis at_most);
 
   Result<domain::Explanation> explain_pool(std::string_view name_or_id) const;
   awaitable<Result<domain::Explanation>> explain_task(domain::TaskId id);

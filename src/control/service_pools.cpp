@@ -98,6 +98,48 @@ std::vector<PoolReport> Service::monitor(const std::vector<domain::PoolId>& pool
   return reports;
 }
 
+awaitable<Service::PoolMemory> Service::pool_memory(base::Millis at_most) {
+  State& state = *state_;
+  struct Asked {
+    std::vector<domain::Fence> fences;
+    std::vector<domain::PoolId> pools;  // of the fences
+  };
+  using Answer = Result<std::vector<std::int64_t>>;
+  std::map<domain::Executor*, Asked> by_executor;
+  for (const auto& [fence, live] : state.shell.live()) {
+    if (!live.started || live.ended || live.executor == nullptr) continue;
+    Asked& asked = by_executor[live.executor];
+    asked.fences.push_back(fence);
+    asked.pools.push_back(live.pool);
+  }
+  // All are asked before one is waited for: one that hangs costs the others nothing.
+  std::vector<std::pair<std::vector<domain::PoolId>, std::shared_ptr<OneShot<Answer>>>> waiting;
+  for (auto& [executor, asked] : by_executor) {
+    auto shot = std::make_shared<OneShot<Answer>>(state.executor);
+    executor->resident(std::move(asked.fences),
+                       [shot](Answer answer) { shot->set(std::move(answer)); });
+    waiting.emplace_back(std::move(asked.pools), std::move(shot));
+  }
+  const auto until = state.deadline(at_most);
+  PoolMemory memory;
+  for (auto& [pools, shot] : waiting) {
+    const auto alarm = state.shell.alarms().at(until, [late = shot] {
+      late->set(fail(ErrorCode::Deadline, "the executor does not answer"));
+    });
+    const Answer bytes = co_await OneShot<Answer>::wait(shot);
+    state.shell.alarms().cancel(alarm);
+    for (std::size_t i = 0; i < pools.size(); ++i) {
+      auto& sum = memory.try_emplace(pools[i], 0).first->second;
+      if (!bytes) {
+        sum.reset();
+      } else if (sum) {
+        *sum += bytes->at(i);
+      }
+    }
+  }
+  co_return memory;
+}
+
 Result<domain::Explanation> Service::explain_pool(std::string_view name_or_id) const {
   auto id = state_->shell.core().find_pool(name_or_id);
   if (!id) return fail(id.error());

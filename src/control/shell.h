@@ -64,6 +64,7 @@ class Shell {
     bool ended = false;  // kept until the end is on disk
   };
   const Live* live_of(domain::TaskId task, domain::Fence* fence) const;
+  const std::unordered_map<domain::Fence, Live>& live() const { return attempts_; }
   // Stops what runs, so that it ends as lost: for a shutdown whose grace is over.
   void stop_attempts(domain::Reason why);
 

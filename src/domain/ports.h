@@ -129,6 +129,10 @@ class Executor {
   // Output of an ended one, from the spool file its result names. NotFound: it is kept no longer.
   virtual void read_spool(std::string spool, OutputStream stream, std::int64_t offset,
                           std::size_t max_bytes, std::function<void(Result<OutputChunk>)> answer) = 0;
+  // Bytes of memory that each of these holds with all it started, in their order (pages that several
+  // processes share count in each of them); 0: nothing runs. Unavailable: that cannot be told here.
+  virtual void resident(std::vector<Fence> fences,
+                        std::function<void(Result<std::vector<std::int64_t>>)> answer) = 0;
 };
 
 }  // namespace mahavishnu::domain

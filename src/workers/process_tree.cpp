@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 
 #include "workers/descriptor.h"
 
@@ -17,11 +19,13 @@ namespace mahavishnu::workers {
 namespace {
 
 constexpr std::size_t kLongestEnvironment = 4U << 20U;
+constexpr int kDeepest = 1000;
 
 struct Process {
   pid_t pid = 0;
   pid_t parent = 0;
   std::string name;
+  std::int64_t pages = 0;  // resident
 };
 
 std::string read_proc(pid_t pid, const char* what, std::size_t at_most) {
@@ -37,7 +41,8 @@ std::string read_proc(pid_t pid, const char* what, std::size_t at_most) {
   return text;
 }
 
-// "pid (name) state parent …"; the name may hold anything, parentheses too.
+// "pid (name) state parent …"; the name may hold anything, parentheses too. The resident pages are
+// the 24th field (proc(5)), 21 behind the state.
 std::optional<Process> parse_stat(pid_t pid) {
   const std::string stat = read_proc(pid, "stat", 512);
   const auto open = stat.find('(');
@@ -48,7 +53,12 @@ std::optional<Process> parse_stat(pid_t pid) {
   const char state = stat[close + 2];
   if (state == 'Z' || state == 'X') return std::nullopt;
   const int parent = std::atoi(stat.c_str() + close + 4);
-  return Process{pid, parent, stat.substr(open + 1, close - open - 1)};
+  std::size_t pages = close + 2;
+  for (int field = 0; field < 21 && pages != std::string::npos; ++field) {
+    pages = stat.find(' ', pages + 1);
+  }
+  return Process{pid, parent, stat.substr(open + 1, close - open - 1),
+                 pages == std::string::npos ? 0 : std::atoll(stat.c_str() + pages)};
 }
 
 template <class Visit>
@@ -100,6 +110,31 @@ std::vector<pid_t> descendants_of(pid_t root) {
   add_descendants(snapshot(), found);
   found.erase(found.begin());
   return found;
+}
+
+std::vector<std::int64_t> resident_below(const std::vector<pid_t>& roots) {
+  std::unordered_map<pid_t, std::size_t> place;
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    if (roots[i] > 0) place.emplace(roots[i], i);
+  }
+  const auto all = snapshot();
+  std::unordered_map<pid_t, pid_t> parents;
+  for (const auto& process : all) parents.emplace(process.pid, process.parent);
+  std::vector<std::int64_t> bytes(roots.size(), 0);
+  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+  for (const auto& process : all) {
+    // Upwards until a root. A snapshot is no instant: a circle in it must end, too.
+    auto above = parents.find(process.pid);
+    for (int level = 0; above != parents.end() && level < kDeepest; ++level) {
+      const auto root = place.find(above->second);
+      if (root != place.end()) {
+        bytes[root->second] += process.pages * page;
+        break;
+      }
+      above = parents.find(above->second);
+    }
+  }
+  return bytes;
 }
 
 std::vector<pid_t> processes_marked(std::string_view mark) {

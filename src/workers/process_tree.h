@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,10 @@
 namespace mahavishnu::workers {
 
 std::vector<pid_t> descendants_of(pid_t root);
+
+// Resident bytes of all that runs below each of `roots`, in their order; 0 for a root <= 0. One
+// look at /proc for all of them.
+std::vector<std::int64_t> resident_below(const std::vector<pid_t>& roots);
 
 // Processes with MAHAVISHNU_ATTEMPT=<mark> in the environment they were started with.
 std::vector<pid_t> processes_marked(std::string_view mark);

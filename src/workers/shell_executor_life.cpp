@@ -1,5 +1,7 @@
 // How an executor comes to life: its zygote, and the attempts of the one before it.
 #include "base/log.h"
+#include "workers/attempt_file.h"
+#include "workers/process_tree.h"
 #include "workers/run_dir.h"
 #include "workers/shell_executor.h"
 
@@ -165,6 +167,28 @@ void ShellExecutor::answer_recovery(base::Result<std::vector<domain::Restored::F
   if (answer) answer(std::move(found));
   pump();  // what was ordered meanwhile
   if (recovered) sweep();
+}
+
+// ── Memory ───────────────────────────────────────────────────────────────────────────────────────
+
+// What an attempt started is below its shim, which its file names; a shim is the subreaper of all.
+void ShellExecutor::resident(std::vector<Fence> fences,
+                             std::function<void(base::Result<std::vector<std::int64_t>>)> answer) {
+  if (!life_) return;
+  const auto job = [run_dir = run_dir_,
+                    fences = std::move(fences)]() -> base::Result<std::vector<std::int64_t>> {
+    std::vector<pid_t> shims;
+    for (const Fence fence : fences) {
+      const auto state = read_attempt(attempt_path(run_dir, fence));
+      shims.push_back(state && state->alive ? state->header.shim : 0);
+    }
+    return resident_below(shims);
+  };
+  if (!files_.run(job, answer)) {
+    post([answer = std::move(answer)] {
+      answer(fail(ErrorCode::Unavailable, "too much file work is waiting", 200));
+    });
+  }
 }
 
 // ── Output of ended attempts ─────────────────────────────────────────────────────────────────────

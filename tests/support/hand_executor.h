@@ -21,6 +21,7 @@ class HandExecutor final : public domain::Executor {
 
   bool end_on_start = false;  // every attempt succeeds at once
   bool spools_removed = false;
+  std::optional<std::int64_t> resident_bytes = 1000;  // of each; < 0: cannot be told; null: hangs
 
   void subscribe(Events events) override { events_ = std::move(events); }
   void recover(
@@ -51,6 +52,14 @@ class HandExecutor final : public domain::Executor {
     chunk.text = "spooled in " + spool;
     chunk.eof = true;
     answer(chunk);
+  }
+
+  void resident(std::vector<domain::Fence> fences,
+                std::function<void(domain::Result<std::vector<std::int64_t>>)> answer) override {
+    if (!resident_bytes) return;  // hangs
+    answer(*resident_bytes < 0 ? domain::Result<std::vector<std::int64_t>>(
+                                     domain::fail(domain::ErrorCode::Unavailable, "cannot be told"))
+                               : std::vector<std::int64_t>(fences.size(), *resident_bytes));
   }
 
   void begin(domain::Fence fence) { events_.started(fence); }

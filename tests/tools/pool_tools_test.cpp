@@ -82,6 +82,28 @@ TEST_SUITE("pool_monitor") {
     CHECK(pool["throughput"]["per_minute_1"].get<double>() > 0);
   }
 
+  TEST_CASE("it tells the memory of what runs, and leaves it out where that cannot be told") {
+    Desk desk;
+    CHECK(desk.ask("pool_monitor")["items"][0]["rss_bytes"] == 0);
+    desk.ask("task_submit", {{"command", "make"}});
+    desk.ask("task_submit", {{"command", "make"}});
+    desk.world.executor.begin(desk.fence(0));
+    desk.world.executor.begin(desk.fence(1));
+    desk.world.poll();
+    CHECK(desk.ask("pool_monitor")["items"][0]["rss_bytes"] == 2000);
+    desk.world.executor.resident_bytes = -1;
+    Json pool = desk.ask("pool_monitor")["items"][0];
+    CHECK_FALSE(pool.contains("rss_bytes"));
+    CHECK(pool["counts"]["running"] == 2);
+    desk.world.executor.resident_bytes.reset();
+    const auto pending = desk.begin("pool_monitor", Json::object());
+    CHECK_FALSE(pending->has_value());
+    desk.world.advance(Millis{1000});
+    pool = desk.answer("pool_monitor", pending)["items"][0];
+    CHECK_FALSE(pool.contains("rss_bytes"));
+    CHECK(pool["counts"]["running"] == 2);
+  }
+
   TEST_CASE("all pools come in pages, by name or in the order asked") {
     Desk desk;
     desk.ask("pool_spawn", {{"name", "a"}});

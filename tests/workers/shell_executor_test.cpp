@@ -240,6 +240,26 @@ TEST_SUITE("ShellExecutor") {
     CHECK_FALSE(std::filesystem::exists(folder.path() / "ran"));
   }
 
+  TEST_CASE("the memory of an attempt is that of all it started") {
+    Ready ready;
+    const Gate gate(ready.folder);
+    ready.world.executor->start(
+        shell("(head -c 30000000 /dev/zero | tail -c 30000000 | (" + gate.wait() +
+              "cat >/dev/null)) & x=$(head -c 20000000 /dev/zero | tr '\\0' x); echo full; wait"));
+    ready.world.wait_output({7, 1}, "full");
+    std::optional<mahavishnu::base::Result<std::vector<std::int64_t>>> bytes;
+    ready.world.until([&] {
+      bytes.reset();
+      ready.world.executor->resident({{7, 1}, {7, 99}}, [&](auto answer) { bytes = answer; });
+      ready.world.until([&] { return bytes.has_value(); });
+      return (**bytes)[0] > 40000000;  // the shell's and the 30 MB that tail holds below it
+    });
+    CHECK((**bytes)[0] < 400000000);
+    CHECK((**bytes)[1] == 0);
+    gate.open();
+    ready.world.end_of({7, 1});
+  }
+
   TEST_CASE("what was released leaves no file but its spool and a spare") {
     Ready ready;
     ready.world.run(shell("yes | head -c 10000"));
