@@ -193,6 +193,7 @@ control::Service::SubmitArgs read_task(Reader& reader, const Asker& asker) {
   control::Service::SubmitArgs args;
   domain::TaskSpec& spec = args.spec;
   spec.caller = asker.caller;
+  spec.client_env = asker.environment;
   spec.work = read_work(reader);
   spec.work.stdin_text = reader.any_text("stdin", kStdinBytes);
   spec.repo = reader.text("repo");
@@ -220,6 +221,7 @@ control::Service::SubmitArgs read_task(Reader& reader, const Asker& asker) {
 control::Service::WorkflowArgs read_workflow(Reader& reader, const Asker& asker) {
   control::Service::WorkflowArgs args;
   args.spec.caller = asker.caller;
+  args.spec.client_env = asker.environment;
   args.over = read_over(reader);
   args.spec.max_parallel = static_cast<int>(reader.integer("max_parallel", 0, 0, 1000000));
   args.spec.max_per_repo = static_cast<int>(reader.integer("max_per_repo", 1, 1, 1000));

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "control/service.h"
+#include "mcp/tool.h"
 #include "tools/reader.h"
 
 namespace mahavishnu::tools {
@@ -45,7 +46,12 @@ Id read_id(Reader& reader, const char* name) {
 // Who asks and from where: what a task takes from its call rather than from its arguments.
 struct Asker {
   std::string caller;
-  std::string working_directory;  // "": none
+  std::string working_directory;                              // "": none
+  std::shared_ptr<const domain::StringMap> environment = {};  // null: none
+
+  static Asker of(const mcp::Call& call) {
+    return {call.caller(), call.working_directory(), call.environment()};
+  }
 };
 
 control::Service::SubmitArgs read_task(Reader& reader, const Asker& asker);

@@ -16,7 +16,7 @@ constexpr std::size_t kMostErrorKinds = 50;
 base::awaitable<mcp::ToolResult> task_submit(Context& context, Json arguments, mcp::Call& call) {
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
-  auto args = read_task(reader, {call.caller(), call.working_directory()});
+  auto args = read_task(reader, Asker::of(call));
   const Wait wait = read_wait(reader);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   auto submitted = co_await context.service.submit(std::move(args));
@@ -129,7 +129,7 @@ base::awaitable<mcp::ToolResult> task_batch(Context& context, Json arguments, mc
   static_cast<void>(reader.object("defaults"));
   const Wait wait{read_wait_ms(reader), false};
   if (auto good = reader.finish(); !good) co_return fail(good.error());
-  auto args = read_items(*items, defaults, {call.caller(), call.working_directory()});
+  auto args = read_items(*items, defaults, Asker::of(call));
   // Freeing a thousand documents takes as long as writing their tasks: done while the disk works.
   const auto executor = co_await asio::this_coro::executor;
   asio::post(executor, [used = std::move(arguments)] {});

@@ -22,7 +22,7 @@ base::awaitable<mcp::ToolResult> with_cells(Context& context, Json head, domain:
 base::awaitable<mcp::ToolResult> workflow_run(Context& context, Json arguments, mcp::Call& call) {
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
-  auto args = read_workflow(reader, {call.caller(), call.working_directory()});
+  auto args = read_workflow(reader, Asker::of(call));
   const Wait wait = read_wait(reader);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   auto started = co_await context.service.run_workflow(std::move(args));

@@ -23,8 +23,10 @@ std::size_t text_bytes(const domain::Work& work) {
 
 std::size_t weight(const TaskRecord& task) {
   std::size_t sum = sizeof(TaskRecord) + 128 + task.attempts.size() * sizeof(domain::AttemptRecord);
-  if (task.spec)
+  if (task.spec) {
     sum += sizeof(domain::TaskSpec) + text_bytes(task.spec->work) + text_bytes(task.spec->labels);
+    if (task.spec->client_env) sum += text_bytes(*task.spec->client_env);
+  }
   if (task.result) sum += task.result->text.size() + task.result->streams.size();
   return sum;
 }

@@ -238,11 +238,13 @@ domain::AttemptOrder Shell::order_of(const domain::StartAttempt& effect,
   order.grace = options_.stop_grace;
   order.cwd = spec.work.cwd.empty() ? spec.repo_path : spec.work.cwd;
 
-  // The environment, in rising order: allow-list, pool, task, ours.
+  // The environment, in rising order: allow-list (of the client that asked, or else of the server,
+  // never a mixture: the server may have been started by another client), pool, task, ours.
   domain::StringMap env;
+  const domain::StringMap& given = spec.client_env ? *spec.client_env : options_.server_env;
   for (const std::string& name : options_.env_allow) {
-    const auto found = options_.server_env.find(name);
-    if (found != options_.server_env.end()) env[name] = found->second;
+    const auto found = given.find(name);
+    if (found != given.end()) env[name] = found->second;
   }
   if (pool) {
     for (const auto& [name, value] : pool->record.spec.env) env[name] = value;

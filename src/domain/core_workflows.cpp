@@ -18,6 +18,7 @@ std::shared_ptr<const TaskSpec> spec_of_cell(const WorkflowSpec& workflow, const
   spec->labels = workflow.labels;
   spec->caller = workflow.caller;
   spec->max_per_repo = workflow.max_per_repo;
+  spec->client_env = workflow.client_env;
   if (repo != nullptr) {
     spec->repo = repo->name;
     spec->repo_path = repo->path;

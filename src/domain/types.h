@@ -142,6 +142,9 @@ struct TaskSpec {
   std::optional<WallTime> not_before;
   std::string caller;              // who asked (credential or connection name), for fair share
   int max_per_repo = 1;            // tasks that may run in the repository at once
+  // The allow-listed variables of the client that asked, which its work sees instead of the
+  // server's; null: it named none.
+  std::shared_ptr<const StringMap> client_env;
 };
 
 struct StepSpec {
@@ -172,6 +175,7 @@ struct WorkflowSpec {
   std::string idempotency_key;
   StringMap labels;
   std::string caller;
+  std::shared_ptr<const StringMap> client_env;  // as in TaskSpec
 };
 
 struct PoolSpec {

@@ -107,6 +107,15 @@ void read_work(const Json& from, domain::Work& work) {
   part(from, "limits", work.limits);
 }
 
+// There and empty is not the same as not there: such a client's work sees none of the variables.
+void get_client_env(const Json& from, std::shared_ptr<const StringMap>& to) {
+  const auto at = from.find("client_env");
+  if (at == from.end()) return;
+  StringMap map;
+  read(*at, map);
+  to = std::make_shared<const StringMap>(std::move(map));
+}
+
 void read(const Json& from, domain::TaskSpec& spec) {
   read_work(from, spec.work);
   get_pool(from, spec.pool);
@@ -123,6 +132,7 @@ void read(const Json& from, domain::TaskSpec& spec) {
     spec.not_before = domain::WallTime(Millis(at->get<Millis::rep>()));
   }
   get(from, "max_per_repo", spec.max_per_repo);
+  get_client_env(from, spec.client_env);
 }
 
 void read(const Json& from, domain::StepSpec& step) {
@@ -152,6 +162,7 @@ void read(const Json& from, domain::WorkflowSpec& spec) {
   get(from, "idempotency_key", spec.idempotency_key);
   part(from, "labels", spec.labels);
   get(from, "caller", spec.caller);
+  get_client_env(from, spec.client_env);
 }
 
 void read(const Json& from, domain::PoolSpec& spec) {

@@ -265,6 +265,7 @@ void write_json(const domain::TaskSpec& spec, std::string& out) {
                   std::numeric_limits<Millis::rep>::min());
   }
   object.number("max_per_repo", spec.max_per_repo, 1);
+  if (spec.client_env) write_json(*spec.client_env, object.key("client_env"));
 }
 
 void write_json(const domain::WorkflowSpec& spec, std::string& out) {
@@ -294,6 +295,7 @@ void write_json(const domain::WorkflowSpec& spec, std::string& out) {
   object.text("idempotency_key", spec.idempotency_key);
   object.map("labels", spec.labels);
   object.text("caller", spec.caller);
+  if (spec.client_env) write_json(*spec.client_env, object.key("client_env"));
 }
 
 void write_json(const domain::PoolSpec& spec, std::string& out) {

@@ -39,6 +39,9 @@ class ActiveCall final : public Call {
     if (progress_ != nullptr) progress_->report(progress, total, std::move(message));
   }
   const std::string& working_directory() const override { return view_.working_directory; }
+  std::shared_ptr<const std::map<std::string, std::string>> environment() const override {
+    return view_.environment;
+  }
 
  private:
   const View& view_;

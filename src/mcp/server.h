@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ struct ServerOptions {
 struct View {
   std::string caller;             // for fair share
   std::string working_directory;  // "" over HTTP
+  // The client's own variables; null: it gave none.
+  std::shared_ptr<const std::map<std::string, std::string>> environment = {};
   bool read_only = false;
   std::vector<std::string> tools; // empty: all
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,8 +36,9 @@ class Call {
   // Sends notifications/progress when the caller gave a token; otherwise nothing. `progress` must
   // grow; dropped when the client reads too slowly.
   virtual void progress(double progress, double total, std::string message) = 0;
-  // Directory and environment of the client that asked ("" and empty over HTTP).
+  // Directory and environment of the client that asked ("" and null where it gave none).
   virtual const std::string& working_directory() const = 0;
+  virtual std::shared_ptr<const std::map<std::string, std::string>> environment() const = 0;
 };
 
 // JSON text of the structured result. Hot tools keep it ready; others dump a document.

@@ -241,6 +241,27 @@ TEST_SUITE("service: tasks") {
     CHECK(env.contains("MAHAVISHNU_TASK"));
   }
 
+  TEST_CASE("a client's own variables stand in for the server's, for its own work only") {
+    control::ServiceOptions options;
+    options.env_allow = {"PATH", "LANG"};
+    options.server_env = {{"PATH", "/bin"}, {"LANG", "C"}};
+    World world(std::move(options));
+    auto args = World::command("true");
+    args.spec.client_env = std::make_shared<const domain::StringMap>(
+        domain::StringMap{{"PATH", "/mine"}, {"SECRET", "s"}});
+    submitted(world, args);
+    submitted(world, World::command("true"));
+    const auto started = world.executor.started();
+    REQUIRE(started.size() == 2);
+    const auto& mine = world.executor.attempt(started[0]).order.work.env;
+    CHECK(mine.at("PATH") == "/mine");
+    CHECK(!mine.contains("LANG"));    // the server's own is somebody else's
+    CHECK(!mine.contains("SECRET"));  // not on the allow-list
+    const auto& other = world.executor.attempt(started[1]).order.work.env;
+    CHECK(other.at("PATH") == "/bin");
+    CHECK(other.at("LANG") == "C");
+  }
+
   TEST_CASE("one bad item of a batch fails alone") {
     World world;
     std::vector<domain::Result<control::Service::SubmitArgs>> items;

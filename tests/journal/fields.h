@@ -33,8 +33,8 @@ inline auto fields(const Work& v) {
   return std::tie(a, b, c, d, e, f, g);
 }
 inline auto fields(const TaskSpec& v) {
-  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
 }
 inline auto fields(const StepSpec& v) {
   const auto& [a, b, c, d, e, f, g, h, i, j] = v;
@@ -45,8 +45,8 @@ inline auto fields(const RepoRef& v) {
   return std::tie(a, b);
 }
 inline auto fields(const WorkflowSpec& v) {
-  const auto& [a, b, c, d, e, f, g, h, i] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i);
+  const auto& [a, b, c, d, e, f, g, h, i, j] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j);
 }
 inline auto fields(const PoolSpec& v) {
   const auto& [a, b, c, d, e, f, g, h, i, j, k] = v;

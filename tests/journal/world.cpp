@@ -54,6 +54,7 @@ TaskSpec full_spec(Ids& ids) {
   spec.not_before = at(5000);
   spec.caller = "ci";
   spec.max_per_repo = 3;
+  spec.client_env = std::make_shared<const StringMap>(StringMap{{"PATH", "/home/ada/bin"}});
   return spec;
 }
 
@@ -78,6 +79,7 @@ WorkflowSpec full_workflow_spec(Ids& ids) {
   spec.repos = {{"beta", "/srv/beta"}, {"alpha", "/srv/alpha"}};
   spec.max_parallel = 5;
   spec.max_per_repo = 2;
+  spec.client_env = std::make_shared<const StringMap>();
   spec.priority = 3;
   spec.idempotency_key = "workflow-key";
   spec.labels = {{"kind", "release"}};

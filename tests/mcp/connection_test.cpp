@@ -396,10 +396,17 @@ TEST_SUITE("connection, view") {
     mcp::View view;
     view.caller = "ada";
     view.working_directory = "/home/ada";
+    using Map = std::map<std::string, std::string>;
+    view.environment = std::make_shared<const Map>(Map{{"LANG", "C"}});
     Client client(host, view);
     const Json result = client.call(1, "report", {{"values", Json::array()}})["result"];
-    CHECK(result["structuredContent"] ==
-          Json{{"wanted", false}, {"caller", "ada"}, {"directory", "/home/ada"}});
+    CHECK(result["structuredContent"] == Json{{"wanted", false},
+                                              {"caller", "ada"},
+                                              {"directory", "/home/ada"},
+                                              {"environment", {{"LANG", "C"}}}});
+    Client other(host);
+    const Json bare = other.call(1, "report", {{"values", Json::array()}})["result"];
+    CHECK(!bare["structuredContent"].contains("environment"));
   }
 }
 

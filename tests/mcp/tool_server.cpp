@@ -61,6 +61,7 @@ base::awaitable<ToolResult> report(Json arguments, Call& call) {
   Json out{{"wanted", call.wants_progress()},
            {"caller", call.caller()},
            {"directory", call.working_directory()}};
+  if (call.environment()) out["environment"] = *call.environment();
   co_return out.dump();
 }
 

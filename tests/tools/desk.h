@@ -61,6 +61,9 @@ class DeskCall final : public mcp::Call {
     totals.push_back(total);
   }
   const std::string& working_directory() const override { return directory_; }
+  std::shared_ptr<const std::map<std::string, std::string>> environment() const override {
+    return environment_;
+  }
 
   bool wants = false;
   std::vector<std::string> told;
@@ -69,6 +72,9 @@ class DeskCall final : public mcp::Call {
  private:
   std::string caller_ = "tester";
   std::string directory_ = "/repos/api";
+  std::shared_ptr<const std::map<std::string, std::string>> environment_ =
+      std::make_shared<const std::map<std::string, std::string>>(
+          std::map<std::string, std::string>{{"LANG", "C"}});
   double last_ = 0;
 };
 
