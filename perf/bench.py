@@ -15,7 +15,7 @@ from lib import machine, report
 from lib.server import Missing, Scratch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAMES = ("rpc", "submit", "spawn", "workflows", "coldstart")
+NAMES = ("rpc", "submit", "spawn", "workflows", "bridge", "coldstart")
 SKIPPED = 77
 
 

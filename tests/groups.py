@@ -155,6 +155,8 @@ GROUPS = {
     "unit": ("every layer's tests, and the dependency rule", unit),
     "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
+    "bridge": ("bridges, the server in the background, and what happens when it dies",
+               script("tests", "bridge", "run.py")),
     "kill9": ("50 kills at random moments: nothing lost, doubled or left",
               script("tests", "regress", "kill9.py", arguments=[os.path.join(BUILD, "mahavishnu")])),
     "clients": ("official SDK clients", script("tests", "clients", "run.py")),

@@ -6,13 +6,14 @@
 #include <csignal>
 #include <iostream>
 
+#include "app/attach.h"
+#include "app/bridge_verb.h"
 #include "app/data_directory.h"
 #include "app/engine.h"
 #include "app/mcp_client.h"
 #include "app/process.h"
 #include "base/log.h"
 #include "net/memory_connection.h"
-#include "net/unix_socket.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -49,9 +50,9 @@ int run_to_end(asio::io_context& context, awaitable<int> work, Interrupt& interr
   return exit_code;
 }
 
-awaitable<int> work_through_socket(std::string socket, const ClientWork& work,
+awaitable<int> work_through_socket(const Setup& setup, const ClientWork& work,
                                    const Interrupt& interrupt) {
-  auto client = co_await SocketClient::connect(std::move(socket), kConnectLimit);
+  auto client = co_await SocketClient::connect(setup, kConnectLimit);
   if (!client) co_return failed(client.error());
   co_return co_await work((*client)->tools(), interrupt);
 }
@@ -106,7 +107,7 @@ class InProcess {
 struct SocketClient::State {
   std::unique_ptr<rpc::Connection> connection;
   std::unique_ptr<McpClient> client;
-  rpc::Json server_info;
+  Welcome welcome;
 };
 
 SocketClient::SocketClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -114,29 +115,30 @@ SocketClient::SocketClient(std::unique_ptr<State> state) : state_(std::move(stat
 SocketClient::~SocketClient() { state_->connection->close(); }
 
 ToolDoor& SocketClient::tools() { return *state_->client; }
-const rpc::Json& SocketClient::server_info() const { return state_->server_info; }
+const Welcome& SocketClient::welcome() const { return state_->welcome; }
 
-awaitable<Result<std::unique_ptr<SocketClient>>> SocketClient::connect(std::string socket,
+awaitable<Result<std::unique_ptr<SocketClient>>> SocketClient::connect(const Setup& setup,
                                                                        base::Millis limit) {
   const auto executor = co_await asio::this_coro::executor;
+  const std::string socket = socket_path(setup.data, setup.config.environment());
+  const Hello hello = hello_of(setup);
   const auto until = std::chrono::steady_clock::now() + limit;
   asio::steady_timer pause(executor);
-  auto connection = co_await net::connect_unix(executor, socket);
-  while (!connection && std::chrono::steady_clock::now() < until) {
+  auto attached = co_await say_hello(socket, hello);
+  while (!attached && std::chrono::steady_clock::now() < until) {
     pause.expires_after(kConnectPause);
     co_await pause.async_wait(base::as_result);
-    connection = co_await net::connect_unix(executor, socket);
+    attached = co_await say_hello(socket, hello);
   }
-  if (!connection) co_return fail(connection.error());
+  if (!attached) co_return fail(attached.error());
   auto state = std::make_unique<State>();
-  state->connection = std::move(*connection);
+  state->connection = std::move(attached->connection);
+  state->welcome = std::move(attached->welcome);
   state->client = std::make_unique<McpClient>(executor, *state->connection);
-  auto hello = co_await state->client->initialize();
-  if (!hello) {
+  if (auto hello = co_await state->client->initialize(); !hello) {
     state->connection->close();
     co_return fail(hello.error());
   }
-  state->server_info = std::move(*hello);
   co_return std::unique_ptr<SocketClient>(new SocketClient(std::move(state)));
 }
 
@@ -145,10 +147,7 @@ int with_server(const Setup& setup, const ClientWork& work) {
   asio::io_context context(1);
   Interrupt interrupt;
   if (DataDirectory::owner(setup.data)) {
-    return run_to_end(
-        context,
-        work_through_socket(socket_path(setup.data, setup.config.environment()), work, interrupt),
-        interrupt);
+    return run_to_end(context, work_through_socket(setup, work, interrupt), interrupt);
   }
   InProcess server(context.get_executor(), setup);
   return run_to_end(context, server.run(work, interrupt), interrupt);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/follow.h"
+#include "app/hello.h"
 #include "app/setup.h"
 #include "app/tool_door.h"
 
@@ -24,11 +25,11 @@ int with_tools(ToolDoor& tools, const ClientWork& work);
 class SocketClient {
  public:
   // Unavailable when nobody answers there within `limit`.
-  static base::awaitable<base::Result<std::unique_ptr<SocketClient>>> connect(std::string socket,
+  static base::awaitable<base::Result<std::unique_ptr<SocketClient>>> connect(const Setup& setup,
                                                                               base::Millis limit);
   ~SocketClient();
   ToolDoor& tools();
-  const rpc::Json& server_info() const;
+  const Welcome& welcome() const;
 
  private:
   struct State;

@@ -246,6 +246,16 @@ const Config::Value& Config::value(std::string_view key) const {
 
 const std::string& Config::text(std::string_view key) const { return value(key).items.front(); }
 std::int64_t Config::number(std::string_view key) const { return value(key).number; }
+std::string Config::written(std::string_view key) const {
+  const Value& found = value(key);
+  const SettingType type = find_setting(key)->type;
+  const bool is_number =
+      type == SettingType::Integer || type == SettingType::Size || type == SettingType::Duration;
+  if (is_number) return std::to_string(found.number);
+  std::string text;
+  for (const std::string& item : found.items) text += (text.empty() ? "" : ",") + item;
+  return text;
+}
 base::Millis Config::duration(std::string_view key) const {
   return base::Millis(value(key).number);
 }

@@ -43,6 +43,8 @@ class Config {
     std::string origin;  // "default", "/…/config.yaml:3:9", "MAHAVISHNU_DATA", "--data"
   };
   const Value& value(std::string_view key) const;
+  // As it could be written in a variable: "30000", "a,b".
+  std::string written(std::string_view key) const;
   const std::string& text(std::string_view key) const;
   std::int64_t number(std::string_view key) const;
   base::Millis duration(std::string_view key) const;

@@ -1,9 +1,11 @@
 // The server's data directory: made 0700, owned by one server at a time, and where its files are.
 //
-//   DATA/lock              who owns it (an open-file-description lock; pid, start and version
-//   inside) DATA/token             the HTTP token, 0600 DATA/mahavishnu.sock   the local door, 0600
-//   (elsewhere when the path is too long for a socket) DATA/journal/          the system of record
-//   DATA/run/              the running attempts: shims, their sockets and spool files
+//   lock               who owns it (an open-file-description lock; pid, start and version inside)
+//   token              the HTTP token, 0600
+//   mahavishnu.sock    the local door, 0600 (elsewhere when the path is too long for a socket)
+//   server.log         what a server in the background said
+//   journal.db, …      the system of record
+//   run/               the running attempts: shims, their sockets and spool files
 //
 // The lock is one of fcntl's OFD locks: the kernel drops it when its owner dies however it dies,
 // and it can be probed without taking it. Lifetime: holding the object is holding the lock.
@@ -41,6 +43,7 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string lock_file() const { return path_ + "/lock"; }
   std::string token_file() const { return path_ + "/token"; }
+  std::string log_file() const { return path_ + "/server.log"; }
   std::string run_folder() const { return path_ + "/run"; }
   // Where the server of this directory listens.
   const std::string& socket() const { return socket_; }

@@ -9,6 +9,7 @@ namespace mahavishnu::app {
 namespace {
 
 using base::awaitable;
+using base::ErrorCode;
 using base::fail;
 using base::Result;
 using base::Status;
@@ -36,25 +37,30 @@ net::HttpOptions http_options(const Config& config) {
 
 }  // namespace
 
-Doors::Doors(asio::any_io_executor control, Engine& engine, const Config& config)
-    : control_(control), engine_(engine), config_(config), group_(control, "doors") {}
+Doors::Doors(asio::any_io_executor control, Engine& engine, const Setup& setup, bool background,
+             std::function<void()> make_room)
+    : control_(control),
+      engine_(engine),
+      setup_(setup),
+      local_(control, engine, setup, local_options(background, std::move(make_room))),
+      group_(control, "doors") {}
 
 Doors::~Doors() = default;
 
-Status Doors::open_socket() {
-  net::StreamLimits limits;
-  limits.max_message_bytes = static_cast<std::size_t>(config_.number("rpc.max_message_bytes"));
-  auto listener = net::UnixListener::open(control_, engine_.directory().socket(), limits);
-  if (!listener) return fail(listener.error());
-  listener_ = std::move(*listener);
-  group_.spawn(accept());
-  return {};
+LocalDoor::Options Doors::local_options(bool background, std::function<void()> make_room) {
+  LocalDoor::Options options;
+  options.background = background;
+  options.make_room = std::move(make_room);
+  options.lend_http = [this](const Hello& hello) { return lend_http(hello); };
+  options.return_http = [this] { return_http(); };
+  options.listening = [this] { return listening(); };
+  return options;
 }
 
 Result<Address> Doors::open_http(HttpDoor door) {
   Address address = door.address;
   door_ = std::move(door);
-  net::HttpOptions options = http_options(config_);
+  net::HttpOptions options = http_options(setup_.config);
   if (door_->token) {
     token_.emplace(*door_->token);
     options.authenticate = [this](std::string_view given) -> std::optional<std::string> {
@@ -68,12 +74,62 @@ Result<Address> Doors::open_http(HttpDoor door) {
   auto port = http_->listen(address.host, address.port);
   if (!port) return fail(port.error());
   address.port = *port;
+  listens_ = address;
   return address;
 }
 
+// One HTTP door serves all who want the same one.
+Result<std::string> Doors::lend_http(const Hello& hello) {
+  auto wanted = parse_address(hello.listen->address);
+  if (!wanted) return fail(wanted.error());
+  if (listens_) {
+    const bool same_place =
+        wanted->host == listens_->host && (wanted->port == 0 || wanted->port == listens_->port);
+    const bool same_terms = hello.listen->authenticated == door_->token.has_value() &&
+                            hello.read_only == door_->view.read_only &&
+                            hello.tools == door_->view.tools;
+    if (!same_place || !same_terms) {
+      return fail(ErrorCode::Conflict, "the server already listens on http://" + listens_->str() +
+                                           (same_place ? ", with other tools or rules" : "") +
+                                           "; it has one HTTP door");
+    }
+    if (borrowers_ > 0) ++borrowers_;
+    return std::string();
+  }
+  HttpDoor door{*wanted, std::nullopt, {}};
+  door.view.read_only = hello.read_only;
+  door.view.tools = hello.tools;
+  door.view.environment = std::make_shared<const Environment>(hello.environment);
+  std::string new_token;
+  if (hello.listen->authenticated) {
+    auto token = load_or_make_token(engine_.directory().token_file());
+    if (!token) return fail(token.error());
+    door.token = token->text;
+    if (token->is_new) new_token = token->text;
+  }
+  auto opened = open_http(std::move(door));
+  if (!opened) return fail(opened.error());
+  borrowers_ = 1;
+  return new_token;
+}
+
+void Doors::return_http() {
+  if (borrowers_ == 0 || --borrowers_ > 0) return;
+  listens_.reset();
+  http_->stop_accepting();
+  group_.spawn(close_http(std::move(http_)));
+}
+
+// It owns the server until its last connection has ended.
+awaitable<void> Doors::close_http(std::unique_ptr<net::HttpServer> server) {
+  co_await server->stop();
+}
+
+std::string Doors::listening() const { return listens_ ? listens_->str() : std::string(); }
+
 void Doors::stop_accepting() {
   if (http_) http_->stop_accepting();
-  if (listener_) listener_->close();
+  local_.stop_accepting();
 }
 
 awaitable<void> Doors::stop() {
@@ -82,23 +138,9 @@ awaitable<void> Doors::stop() {
   for (int turn = 0; http_ && http_->stats().pending > 0 && turn < kLastTurns; ++turn) {
     co_await asio::post(base::use_awaitable);
   }
-  group_.cancel();
+  co_await local_.stop();
   if (http_) co_await http_->stop();
   co_await group_.join();
-}
-
-awaitable<void> Doors::accept() {
-  while (true) {
-    auto connection = co_await listener_->accept();
-    if (!connection) co_return;
-    group_.spawn(serve(this, std::move(*connection)));
-  }
-}
-
-awaitable<void> Doors::serve(Doors* self, std::unique_ptr<rpc::Connection> connection) {
-  mcp::View view;
-  view.caller = "local";
-  co_await self->engine_.server().serve(*connection, std::move(view));
 }
 
 std::string Doors::readiness() const {

@@ -10,11 +10,11 @@
 
 #include "app/address.h"
 #include "app/engine.h"
+#include "app/local_door.h"
 #include "app/secrets.h"
 #include "base/task_group.h"
 #include "mcp/server.h"
 #include "net/http_server.h"
-#include "net/unix_socket.h"
 
 namespace mahavishnu::app {
 
@@ -26,32 +26,44 @@ struct HttpDoor {
 
 class Doors {
  public:
-  Doors(asio::any_io_executor control, Engine& engine, const Config& config);
+  // `background`: a bridge started this server; `make_room` is called when a newer one may take
+  // over.
+  Doors(asio::any_io_executor control, Engine& engine, const Setup& setup, bool background,
+        std::function<void()> make_room);
   ~Doors();
 
-  // The socket of the data directory. Full rights: it is the same user's.
-  base::Status open_socket();
+  // The socket of the data directory.
+  base::Status open_socket() { return local_.open(); }
   // Answers the address with the port that was really taken.
   base::Result<Address> open_http(HttpDoor door);
 
+  // Clients on the socket; those over HTTP come and go with each request.
+  int clients() const { return local_.clients(); }
+
+  // Tells bridges that the server ends in good order.
+  void announce_end() { local_.announce_end(); }
   // No new connections and requests; what is answered goes on.
   void stop_accepting();
   base::awaitable<void> stop();
 
  private:
-  struct Peer;
-  base::awaitable<void> accept();
-  static base::awaitable<void> serve(Doors* self, std::unique_ptr<rpc::Connection> connection);
+  LocalDoor::Options local_options(bool background, std::function<void()> make_room);
+  base::Result<std::string> lend_http(const Hello& hello);
+  void return_http();
+  std::string listening() const;
+  static base::awaitable<void> close_http(std::unique_ptr<net::HttpServer> server);
   rpc::HttpRest route(std::shared_ptr<rpc::HttpExchange> exchange);
   std::string readiness() const;
 
   asio::any_io_executor control_;
   Engine& engine_;
-  const Config& config_;
+  const Setup& setup_;
   std::optional<HttpDoor> door_;
   std::optional<TokenCheck> token_;
   std::unique_ptr<net::HttpServer> http_;
-  std::unique_ptr<net::UnixListener> listener_;
+  std::optional<Address> listens_;  // while http_ does
+  int borrowers_ = 0;               // clients on whose behalf it does; 0: it is the server's own
+  LocalDoor local_;
   base::TaskGroup group_;
 };
 

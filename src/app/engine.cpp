@@ -127,6 +127,7 @@ struct Engine::Parts {
   SideThread decoder;
   std::unique_ptr<mcp::Server> server;
   bool draining = false;
+  bool owned_by_another = false;
 };
 
 Engine::Engine(asio::any_io_executor control, const Setup& setup, std::string folder)
@@ -150,7 +151,10 @@ awaitable<Status> Engine::start_parts() {
   auto directory = DataDirectory::prepare(p.setup.data, config.environment());
   if (!directory) co_return in_step("data directory", directory.error());
   p.directory.emplace(std::move(*directory));
-  if (auto locked = p.directory->lock(); !locked) co_return fail(locked.error());
+  if (auto locked = p.directory->lock(); !locked) {
+    p.owned_by_another = locked.error().code == base::ErrorCode::Conflict;
+    co_return fail(locked.error());
+  }
 
   // First of all: its process comes up while the journal is opened.
   p.shell = std::make_unique<workers::ShellExecutor>(p.control,
@@ -184,8 +188,10 @@ awaitable<Status> Engine::start_parts() {
 
   RepositoryWatch::Options watch{p.setup.repos_file, config.environment(), base::Millis(1000)};
   p.watch = std::make_unique<RepositoryWatch>(
-      p.control, std::move(watch),
-      [&p](RepositoryIndexPtr index) { p.service->set_repositories(std::move(index)); });
+      p.control, std::move(watch), [&p](RepositoryIndexPtr index) {
+        p.repositories = {index, {}, ""};  // from now on the file rules
+        p.service->set_repositories(std::move(index));
+      });
   p.watch->start(p.repositories.index->all().size(), p.repositories.version);
 
   p.context.reset(new tools::Context{*p.service, *p.git, *p.timers});
@@ -232,11 +238,23 @@ awaitable<void> Engine::stop() {
   p.directory.reset();
 }
 
+bool Engine::owned_by_another() const { return parts_->owned_by_another; }
 mcp::Server& Engine::server() { return *parts_->server; }
 const std::vector<std::string>& Engine::tool_names() const { return parts_->tool_names; }
 control::Service& Engine::service() { return *parts_->service; }
 const DataDirectory& Engine::directory() const { return *parts_->directory; }
 const std::string& Engine::note() const { return parts_->repositories.note; }
+std::string Engine::serve_around(const std::string& folder) {
+  Parts& p = *parts_;
+  if (p.repositories.note.empty() || folder.empty()) return {};
+  if (auto added = with_checkout(*p.repositories.index, folder)) {
+    p.repositories.index = std::move(*added);
+    p.service->set_repositories(p.repositories.index);
+    p.watch->served(p.repositories.index->all().size());
+  }
+  return note_without_file(p.setup.repos_file, folder);
+}
+
 RepositoryWatch::Status Engine::repositories() const { return parts_->watch->status(); }
 
 std::string Engine::not_ready() const {

@@ -35,12 +35,18 @@ class Engine {
   // Ends everything that is left, in reverse order. Idempotent.
   base::awaitable<void> stop();
 
+  // start() failed because another server has the data directory.
+  bool owned_by_another() const;
+
   mcp::Server& server();
   const std::vector<std::string>& tool_names() const;
   control::Service& service();
   const DataDirectory& directory() const;
   RepositoryWatch::Status repositories() const;
   const std::string& note() const;  // what a person should be told about the repositories, or ""
+  // Without a repositories file: serves the git checkout around `folder` as well, besides those
+  // around the folders of other clients. The answer is what its client should be told, or "".
+  std::string serve_around(const std::string& folder);
 
   // Why it is not ready ("" : it is).
   std::string not_ready() const;

@@ -43,6 +43,9 @@ class RepositoryWatch {
   void start(std::size_t in_force, Version read);
   base::awaitable<void> stop();
 
+  // Others than the file's are served now, because there is none.
+  void served(std::size_t repositories) { status_.repositories = repositories; }
+
   struct Status {
     std::string file;
     std::string problem;  // "" : what is in force is what the file says

@@ -1,22 +1,26 @@
 // `mahavishnu serve`: the engine, its doors and the signals that end it.
 //
-// One thread (this one) runs one io_context. The order: engine, Unix socket, HTTP, stdio; ended in
-// reverse. What ends it: TERM or INT, or the end of stdin when stdio is served. The first signal
+// `--stdio` alone is a bridge to the server of the data directory (bridge_verb); HTTP on a
+// directory that another server owns is served by that one. Otherwise this process is the server:
+// one thread (this one) runs one io_context. The order: engine, Unix socket, HTTP, stdio; ended in
+// reverse. What ends it: TERM or INT, the end of stdin when stdio is served, or, in the background,
+// having had no client and no work for `server.idle_exit_ms`. The first signal
 // drains (no new work, wait for what runs at most shutdown.grace_ms); a second one ends at once:
 // what still runs is left to its shims, which end it when the lease runs out or hand it to the next
 // server.
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 
+#include "app/bridge_verb.h"
 #include "app/doors.h"
 #include "app/engine.h"
 #include "app/process.h"
 #include "app/verbs.h"
 #include "app/welcome.h"
 #include "base/log.h"
-#include "domain/repositories.h"
 #include "net/signal.h"
 #include "net/stdio_connection.h"
 
@@ -29,8 +33,11 @@ using base::fail;
 using base::Result;
 using base::Status;
 
+constexpr base::Millis kLongestLook{15000};  // between two looks at whether it is idle
+
 struct Plan {
   bool stdio = false;
+  bool background = false;
   bool http = false;
   bool authenticated = true;
   Address address;
@@ -43,8 +50,9 @@ class Serving {
       : control_(context.get_executor()),
         setup_(setup),
         plan_(std::move(plan)),
-        engine_(control_, setup, working_folder()),
-        doors_(control_, engine_, setup_.config),
+        engine_(control_, setup, plan_.background ? "" : working_folder()),
+        doors_(control_, engine_, setup_, plan_.background,
+               [this] { ask_to_stop("a newer version takes over"); }),
         signals_(context, SIGTERM, SIGINT),
         stop_asked_(control_),
         group_(control_, "serve") {}
@@ -53,7 +61,8 @@ class Serving {
     watch_signals();
     auto started = co_await start();
     if (!started) {
-      exit_code_ = failed(started.error());
+      // Without stdio there is another way then: by the one who was faster.
+      exit_code_ = owned_by_another() && !plan_.stdio ? 0 : failed(started.error());
     } else {
       while (!stopping_) co_await stop_asked_.wait();
       co_await drain();
@@ -70,6 +79,7 @@ class Serving {
   }
 
   int exit_code() const { return exit_code_; }
+  bool owned_by_another() const { return engine_.owned_by_another(); }
 
  private:
   // The first signal asks to end, the second ends.
@@ -88,6 +98,7 @@ class Serving {
 
   void ask_to_stop(const char* why) {
     base::log()->info("ending: {}", why);
+    if (!stopping_) doors_.announce_end();
     stopping_ = true;
     stop_asked_.notify();
   }
@@ -96,10 +107,15 @@ class Serving {
     auto engine = co_await engine_.start();
     if (!engine) co_return engine;
     if (!engine_.note().empty()) std::cerr << "mahavishnu: " << engine_.note() << std::endl;
-    if (auto unknown = unknown_tool(); !unknown) co_return unknown;
+    if (auto known = check_tools(engine_, plan_.view.tools); !known) co_return known;
     if (auto socket = doors_.open_socket(); !socket) co_return fail(socket.error());
     if (plan_.http) {
       if (auto http = open_http(); !http) co_return http;
+    }
+    if (plan_.background) {
+      base::log()->info("version {} serves {} in the background", MAHAVISHNU_VERSION,
+                        engine_.directory().path());
+      group_.spawn(end_when_idle());
     }
     if (plan_.stdio) {
       net::StreamLimits limits;
@@ -113,43 +129,19 @@ class Serving {
     co_return Status{};
   }
 
-  Status unknown_tool() const {
-    const auto& known = engine_.tool_names();
-    for (const auto& name : plan_.view.tools) {
-      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      const std::string near = domain::nearest(name, known);
-      return fail(ErrorCode::InvalidArgument,
-                  "--tools: there is no tool " + name +
-                      (near.empty() ? std::string() : "; did you mean " + near + "?"));
-    }
-    return {};
-  }
-
   Status open_http() {
     HttpDoor door{plan_.address, std::nullopt, plan_.view};
-    bool is_new = false;
+    Listening told{"", engine_.directory().token_file(), plan_.authenticated, ""};
     if (plan_.authenticated) {
-      auto token = load_or_make_token(engine_.directory().token_file());
+      auto token = load_or_make_token(told.token_file);
       if (!token) return fail(token.error());
       door.token = token->text;
-      is_new = token->is_new;
+      if (token->is_new) told.new_token = token->text;
     }
-    const std::string token = door.token.value_or("");
     auto address = doors_.open_http(std::move(door));
     if (!address) return fail(address.error());
-    const std::string url = "http://" + address->str();
-    std::cerr << "mahavishnu: serving " << url << "/mcp\n";
-    if (!plan_.authenticated) {
-      std::cerr
-          << "mahavishnu: WARNING: --no-auth: every program of every user on this machine may run "
-             "commands as this user through this port\n";
-    } else if (is_new) {
-      std::cerr << "\nA token was made (kept in " << engine_.directory().token_file()
-                << ", shown only this once). To connect:\n\n"
-                << client_configuration(url, token) << std::endl;
-    } else {
-      std::cerr << "mahavishnu: the token is in " << engine_.directory().token_file() << std::endl;
-    }
+    told.url = "http://" + address->str();
+    tell_listening(told);
     return {};
   }
 
@@ -159,6 +151,20 @@ class Serving {
     view.working_directory = working_folder();
     co_await engine_.server().serve(*stdio_, std::move(view));
     if (!stopping_) ask_to_stop("end of input");
+  }
+
+  // Looks a few times within the limit: a client or a task shows up at the next look at the latest.
+  awaitable<void> end_when_idle() {
+    const auto limit = setup_.config.duration("server.idle_exit_ms");
+    if (limit.count() == 0) co_return;
+    asio::steady_timer timer(control_);
+    auto busy = base::mono_now();
+    while (!stopping_) {
+      timer.expires_after(std::clamp(limit / 4, base::Millis(1), kLongestLook));
+      if (const auto [cancelled] = co_await timer.async_wait(base::as_result); cancelled) co_return;
+      if (doors_.clients() > 0 || !engine_.service().idle()) busy = base::mono_now();
+      if (base::mono_now() - busy >= limit && !stopping_) ask_to_stop("idle");
+    }
   }
 
   awaitable<void> drain() {
@@ -188,7 +194,12 @@ class Serving {
 Result<Plan> plan_of(const Arguments& arguments, const Config& config) {
   Plan plan;
   plan.stdio = arguments.has("stdio");
-  plan.http = arguments.has("http") || !plan.stdio;
+  plan.background = arguments.has("background");
+  plan.http = arguments.has("http") || !(plan.stdio || plan.background);
+  if (plan.background && (plan.stdio || plan.http)) {
+    return fail(ErrorCode::InvalidArgument,
+                "--background goes with neither --stdio nor --http; clients come over the socket");
+  }
   plan.authenticated = !arguments.has("no-auth");
   plan.view.read_only = arguments.has("read-only");
   plan.view.tools = arguments.values("tools");
@@ -213,30 +224,49 @@ Result<Plan> plan_of(const Arguments& arguments, const Config& config) {
   return plan;
 }
 
+// Until it is told to end; nullopt: another server owns the data directory.
+std::optional<int> serve_here(const Setup& setup, const Plan& plan) {
+  asio::io_context context(1);
+  Serving serving(context, setup, plan);
+  asio::co_spawn(context, serving.run(), [](std::exception_ptr bug) {
+    if (bug) std::rethrow_exception(bug);
+  });
+  context.run();
+  if (serving.owned_by_another() && !plan.stdio) return std::nullopt;
+  return serving.exit_code();
+}
+
+Hello hello_for(const Setup& setup, const Plan& plan) {
+  Hello hello = hello_of(setup);
+  hello.read_only = plan.view.read_only;
+  hello.tools = plan.view.tools;
+  if (plan.http) hello.listen = ListenWish{plan.address.str(), plan.authenticated};
+  return hello;
+}
+
 }  // namespace
 
 int serve_verb(const Arguments& arguments) {
   const auto setup = load_setup(arguments);
   if (!setup) return failed(setup.error());
-  auto plan = plan_of(arguments, setup->config);
+  const auto plan = plan_of(arguments, setup->config);
   if (!plan) {
     failed(plan.error());
     return 2;
   }
+  const Hello hello = hello_for(*setup, *plan);
+  if (plan->stdio && !arguments.has("in-process")) return bridge_stdio(*setup, hello);
   if (auto log = base::start_log(setup->config.text("log.level")); !log) return failed(log.error());
   prepare_process();
-  asio::io_context context(1);
-  int exit_code = 0;
-  {
-    Serving serving(context, *setup, std::move(*plan));
-    asio::co_spawn(context, serving.run(), [](std::exception_ptr bug) {
-      if (bug) std::rethrow_exception(bug);
-    });
-    context.run();
-    exit_code = serving.exit_code();
+  // Each turn ends by serving, or has waited for the end of a server that was faster.
+  std::optional<int> exit_code;
+  while (!exit_code) {
+    if (plan->http && !plan->stdio) exit_code = serve_at_owner(*setup, hello);
+    if (!exit_code) exit_code = serve_here(*setup, *plan);
+    if (!exit_code && plan->background) exit_code = 0;  // who started it finds the faster one
   }
   base::stop_log();
-  return exit_code;
+  return *exit_code;
 }
 
 }  // namespace mahavishnu::app

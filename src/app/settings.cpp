@@ -105,6 +105,8 @@ std::vector<Setting> make_settings() {
        "attempts at once in the server; 0: no limit"},
       {"server.max_live_tasks", Integer, "1000000", 1, kMany, "",
        "tasks not ended; more are refused"},
+      {"server.idle_exit_ms", Duration, "10m", 0, kMany, "",
+       "a server in the background ends after so long without client and work; 0: never"},
       {"pools.default.max_workers", Integer, "0", 0, 10000, "",
        "of the default pool; 0: one a core"},
       {"scheduler.aging_ms", Duration, "60s", 1, kDay, "",

@@ -1,5 +1,6 @@
 #include "app/setup.h"
 
+#include <algorithm>
 #include <iostream>
 
 namespace mahavishnu::app {
@@ -31,6 +32,45 @@ Result<Setup> load_setup(const Arguments& arguments) {
   return setup;
 }
 
+std::map<std::string, std::string> settings_in_force(const Setup& setup) {
+  std::map<std::string, std::string> all;
+  for (const Setting& setting : settings()) all[setting.key] = setup.config.written(setting.key);
+  all["data"] = setup.data;
+  all["repos"] = setup.repos_file;
+  return all;
+}
+
+std::optional<RepositoryIndexPtr> with_checkout(const domain::RepositoryIndex& index,
+                                                const std::string& folder) {
+  auto around = repositories_around(folder);
+  if (around.empty()) return std::nullopt;
+  domain::Repository& found = around.front();
+  auto all = index.all();
+  const auto is_taken = [&all](const std::string& name) {
+    return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
+  };
+  for (const auto& one : all) {
+    if (one.path == found.path) return std::nullopt;
+  }
+  const std::string name = found.name;
+  for (int number = 2; is_taken(found.name); ++number) {
+    found.name = name + "-" + std::to_string(number);
+  }
+  all.push_back(std::move(found));
+  auto built = domain::RepositoryIndex::build(std::move(all));
+  if (!built) return std::nullopt;
+  return *built;
+}
+
+std::string note_without_file(const std::string& repos_file, const std::string& folder) {
+  const std::string checkout = folder.empty() ? std::string() : checkout_around(folder);
+  const std::string served =
+      folder.empty()     ? "the git checkouts around its clients' folders are served"
+      : checkout.empty() ? "no repository is served (" + folder + " is in no git checkout)"
+                         : "the git checkout " + checkout + " is served";
+  return "there is no " + repos_file + "; " + served + "; `mahavishnu repos scan DIR` writes one";
+}
+
 Result<Repositories> load_repositories(const Setup& setup, const std::string& folder) {
   Repositories repositories;
   repositories.version = RepositoryWatch::version_of(setup.repos_file);
@@ -38,12 +78,8 @@ Result<Repositories> load_repositories(const Setup& setup, const std::string& fo
   if (!listed) {
     if (listed.error().code != ErrorCode::NotFound || setup.repos_named)
       return fail(listed.error());
-    listed = repositories_around(folder);
-    repositories.note = "there is no " + setup.repos_file + "; ";
-    repositories.note += listed->empty()
-                             ? "no repository is served (" + folder + " is in no git checkout)"
-                             : "the git checkout " + listed->front().path + " is served";
-    repositories.note += "; `mahavishnu repos scan DIR` writes one";
+    listed = folder.empty() ? std::vector<domain::Repository>() : repositories_around(folder);
+    repositories.note = note_without_file(setup.repos_file, folder);
   }
   auto index = domain::RepositoryIndex::build(std::move(*listed));
   if (!index) return fail(index.error().code, setup.repos_file + ": " + index.error().message);

@@ -46,12 +46,30 @@ void print_pools(const Json& pools) {
   }
 }
 
-awaitable<int> print_status(std::string socket) {
-  auto client = co_await SocketClient::connect(std::move(socket), kConnectLimit);
+void print_welcome(const Welcome& server, std::int64_t idle_exit_ms) {
+  std::cout << "started: "
+            << (server.background ? "in the background, by a client" : "by hand or as a service");
+  if (server.background && idle_exit_ms > 0) {
+    std::cout << "; ends after " << duration_text(base::Millis(idle_exit_ms))
+              << " without client and work";
+  }
+  std::cout << "\nhttp:    "
+            << (server.listening.empty() ? std::string("not served") : "http://" + server.listening)
+            << "\nclients: " << server.clients << " on the socket\n"
+            << "tasks:   " << server.running << " running, " << server.queued << " queued, "
+            << server.delayed << " delayed\n";
+  if (server.ending) std::cout << "ending:  it takes no new work and lets what runs end\n";
+}
+
+awaitable<int> print_status(const Setup& setup) {
+  auto client = co_await SocketClient::connect(setup, kConnectLimit);
   if (!client) {
     std::cout << "it does not answer: " << client.error().message << "\n";
     co_return 1;
   }
+  const Welcome& server = (*client)->welcome();
+  const auto idle_exit = server.settings.find("server.idle_exit_ms");
+  print_welcome(server, idle_exit == server.settings.end() ? 0 : std::stoll(idle_exit->second));
   Json nothing = Json::object();
   const auto pools = co_await (*client)->tools().call("pool_list", nothing);
   if (!pools) co_return failed(pools.error());
@@ -92,11 +110,10 @@ int status_verb(const Arguments& arguments) {
   prepare_process();
   asio::io_context context(1);
   int exit_code = 1;
-  asio::co_spawn(context, print_status(socket_path(setup->data, setup->config.environment())),
-                 [&](std::exception_ptr bug, int code) {
-                   if (bug) std::rethrow_exception(bug);
-                   exit_code = code;
-                 });
+  asio::co_spawn(context, print_status(*setup), [&](std::exception_ptr bug, int code) {
+    if (bug) std::rethrow_exception(bug);
+    exit_code = code;
+  });
   context.run();
   return exit_code;
 }

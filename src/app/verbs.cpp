@@ -15,7 +15,10 @@ Verb serve() {
       "serve [--stdio [--in-process]] [--http HOST:PORT] [--tools a,b] [--read-only] [--no-auth] …",
       "Serve MCP over HTTP (by default, on 127.0.0.1:8680), on stdin and stdout, or both",
       "HTTP needs the token in DATA/token; it is made and shown at the first start.\n"
-      "The end of stdin ends a server on stdio; TERM lets what runs end, a second TERM does not.\n"
+      "With --stdio it is a bridge to the server of the data directory, which it starts in the\n"
+      "background when there is none; that one outlives its clients and leaves when it is idle.\n"
+      "On a directory that another server owns, that one listens for HTTP while this lives.\n"
+      "TERM lets what runs end, a second TERM does not.\n"
       "Examples:\n"
       "  mahavishnu serve\n"
       "  mahavishnu serve --stdio\n"
@@ -23,7 +26,8 @@ Verb serve() {
       0,
       false,
       {{"stdio", nullptr, "serve on stdin and stdout"},
-       {"in-process", nullptr, "with --stdio: in this process"},
+       {"in-process", nullptr, "with --stdio: serve in this process, and end with stdin"},
+       {"background", nullptr, "on the socket only, until idle (what --stdio starts)"},
        {"http", "HOST:PORT", "serve over HTTP there; port 0 takes a free one", "http.listen"},
        {"toolsets", "a,b", "sets of tools to serve: core"},
        {"tools", "a,b", "serve these tools only"},

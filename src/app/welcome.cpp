@@ -1,5 +1,7 @@
 #include "app/welcome.h"
 
+#include <iostream>
+
 #include "rpc/json.h"
 
 namespace mahavishnu::app {
@@ -27,6 +29,21 @@ std::string client_configuration(const std::string& url, const std::string& toke
          document("servers", url, token) + "\n\ncurl:\n  curl -s " + url + "/tools/call" + header +
          " -H 'Content-Type: application/json' -d '{\"name\":\"repo_list\",\"arguments\":{}}'\n" +
          "\nOver stdio a client starts the server itself: mahavishnu serve --stdio\n";
+}
+
+void tell_listening(const Listening& door) {
+  std::cerr << "mahavishnu: serving " << door.url << "/mcp\n";
+  if (!door.authenticated) {
+    std::cerr
+        << "mahavishnu: WARNING: --no-auth: every program of every user on this machine may run "
+           "commands as this user through this port\n";
+  } else if (!door.new_token.empty()) {
+    std::cerr << "\nA token was made (kept in " << door.token_file
+              << ", shown only this once). To connect:\n\n"
+              << client_configuration(door.url, door.new_token) << std::endl;
+  } else {
+    std::cerr << "mahavishnu: the token is in " << door.token_file << std::endl;
+  }
 }
 
 }  // namespace mahavishnu::app

@@ -399,6 +399,46 @@ base::Result<Json> parse_with(simdjson::dom::parser& parser, std::string_view te
   return document;
 }
 
+std::optional<MessageHead> head_of(const element& from, const Source& source, std::size_t index) {
+  if (!from.is_object()) return std::nullopt;
+  Envelope envelope;
+  for (const auto [key, value] : object_of(from)) {
+    if (auto* slot = envelope.slot(key)) *slot = value;
+  }
+  MessageHead head;
+  if (envelope.id) {
+    auto id = read_id(*envelope.id, source, index);
+    if (!id) return std::nullopt;
+    head.id = std::move(*id);
+  }
+  if (envelope.method && envelope.method->is_string()) {
+    head.kind = envelope.id ? MessageHead::Kind::Request : MessageHead::Kind::Notification;
+    head.method = envelope.method->get_string().value_unsafe();
+    return head;
+  }
+  if (!envelope.result && !envelope.error) return std::nullopt;
+  head.kind = MessageHead::Kind::Response;
+  head.failed = envelope.error.has_value();
+  return head;
+}
+
+std::vector<MessageHead> heads_with(simdjson::dom::parser& parser, std::string_view text) {
+  std::vector<MessageHead> heads;
+  element root;
+  if (parser.parse(text.data(), text.size()).get(root)) return heads;
+  Source source{text};
+  if (!root.is_array()) {
+    if (auto head = head_of(root, source, 0)) heads.push_back(std::move(*head));
+    return heads;
+  }
+  source.batch = true;
+  std::size_t index = 0;
+  for (const auto message : array_of(root)) {
+    if (auto head = head_of(message, source, index++)) heads.push_back(std::move(*head));
+  }
+  return heads;
+}
+
 template <class Read>
 auto with_parser(std::string_view text, Read read) {
   if (text.size() > kKeptParserBytes) {
@@ -414,6 +454,10 @@ auto with_parser(std::string_view text, Read read) {
 Decoded decode(std::string_view text, const DecodeLimits& limits, std::string_view metadata) {
   return with_parser(text,
                      [&](auto& parser) { return decode_with(parser, text, limits, metadata); });
+}
+
+std::vector<MessageHead> heads(std::string_view text) {
+  return with_parser(text, [&](auto& parser) { return heads_with(parser, text); });
 }
 
 base::Result<Json> parse(std::string_view text, const DecodeLimits& limits) {

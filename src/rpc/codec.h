@@ -32,6 +32,17 @@ struct Decoded {
 Decoded decode(std::string_view text, const DecodeLimits& limits = {},
                std::string_view metadata = {});
 
+// What a forwarder must know of a message, without building it.
+struct MessageHead {
+  enum class Kind { Request, Notification, Response };
+  Kind kind = Kind::Notification;
+  RequestId id;          // of a request or response
+  std::string method;    // of a request or notification
+  bool failed = false;   // a response with an error
+};
+// One for each message of the text; none for what is not a message.
+std::vector<MessageHead> heads(std::string_view text);
+
 // One plain document under the same rules, for doors whose bodies are no JSON-RPC. InvalidArgument
 // says what is wrong and where.
 base::Result<Json> parse(std::string_view text, const DecodeLimits& limits = {});

@@ -213,10 +213,12 @@ class HttpTest(WithScratch):
 class LifeTest(WithScratch):
     def test_one_server_owns_a_data_directory(self):
         server = self.serve()
-        refused = self.scratch.run("serve", "--http", "127.0.0.1:0")
+        refused = self.scratch.run("serve", "--stdio", "--in-process")
         self.assertEqual(refused.returncode, 1)
         self.assertIn(f"pid {server.process.pid}", refused.stderr)
-        self.assertEqual(self.scratch.run("serve", "--stdio", "--in-process").returncode, 1)
+        other = self.scratch.run("serve", "--http", "127.0.0.2:0")
+        self.assertEqual(other.returncode, 1)
+        self.assertIn(f"already listens on http://127.0.0.1:{server.port}", other.stderr)
         server.stop()
 
     def test_after_kill_9_everything_accepted_is_known_and_runs(self):

@@ -67,14 +67,22 @@ class Scratch:
 
 
 class Stdio:
-    """`serve --stdio`, spoken to by hand."""
+    """`serve --stdio`, spoken to by hand; in its own process or as a bridge."""
 
-    def __init__(self, scratch, *flags):
-        self.errors = open(os.path.join(scratch.path, "stderr.log"), "wb")
-        self.process = subprocess.Popen([BINARY, "serve", "--stdio", "--in-process", *flags],
-                                        env=scratch.env, cwd=scratch.path, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.errors)
+    def __init__(self, scratch, *flags, in_process=True, env=None, cwd=None):
+        self.errors_path = os.path.join(scratch.path, f"stderr-{time.monotonic_ns()}.log")
+        self.errors = open(self.errors_path, "wb")
+        words = ["--in-process"] if in_process else []
+        self.process = subprocess.Popen([BINARY, "serve", "--stdio", *words, *flags],
+                                        env={**scratch.env, **(env or {})}, cwd=cwd or scratch.path,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors)
         self.buffer = b""
+
+    def said(self):
+        """What it wrote to stderr so far."""
+        with open(self.errors_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
 
     def send(self, message):
         text = message if isinstance(message, (str, bytes)) else json.dumps(message)

@@ -43,6 +43,13 @@ def install():
     return None
 
 
+def place(script):
+    """The script and what it imports from here, copied to where Node looks for the packages."""
+    for path in [script] + [os.path.join(HERE, name) for name in os.listdir(HERE) if name.endswith(".mjs")]:
+        shutil.copy(path, FOLDER)
+    return os.path.join(FOLDER, os.path.basename(script))
+
+
 def main():
     binary = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(BUILD, "mahavishnu")
     reason = missing_tool()
@@ -53,10 +60,8 @@ def main():
     if failure:
         print(f"not ok npm ci\n{failure}\n0 passed, 1 failed")
         return 1
-    for name in os.listdir(HERE):
-        if name.endswith(".mjs"):  # where Node looks for the packages
-            shutil.copy(os.path.join(HERE, name), FOLDER)
-    return subprocess.run(["node", os.path.join(FOLDER, "clients.mjs"), binary], check=False).returncode
+    return subprocess.run(["node", place(os.path.join(HERE, "clients.mjs")), binary], check=False).returncode
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -41,6 +41,33 @@ bool contains(const std::string& text, std::string_view part) {
 
 }  // namespace
 
+TEST_SUITE("rpc::heads") {
+  TEST_CASE("a head tells what a message is, without its body") {
+    const auto call = heads(R"({"jsonrpc":"2.0","id":"a","method":"m","params":{"id":7}})");
+    REQUIRE(call.size() == 1);
+    CHECK(call[0].kind == MessageHead::Kind::Request);
+    CHECK(call[0].id.to_json() == "\"a\"");
+    CHECK(call[0].method == "m");
+    const auto notification = heads(R"({"jsonrpc":"2.0","method":"n"})");
+    CHECK(notification.at(0).kind == MessageHead::Kind::Notification);
+    const auto good = heads(R"({"jsonrpc":"2.0","id":1.50,"result":{}})");
+    CHECK(good.at(0).kind == MessageHead::Kind::Response);
+    CHECK(good.at(0).id.to_json() == "1.50");
+    CHECK_FALSE(good.at(0).failed);
+    CHECK(heads(R"({"jsonrpc":"2.0","id":null,"error":{}})").at(0).failed);
+  }
+
+  TEST_CASE("a batch has one head a message, what is no message none") {
+    const auto batch = heads(R"([{"id":1,"method":"m"},7,{"method":"n"},{}])");
+    REQUIRE(batch.size() == 2);
+    CHECK(batch[0].id.to_json() == "1");
+    CHECK(batch[1].method == "n");
+    for (const char* text : {"", "{", "[]", "7", "{\"id\":[1],\"method\":\"m\"}"}) {
+      CHECK(heads(text).empty());
+    }
+  }
+}
+
 TEST_SUITE("rpc::decode, the examples of the specification's section 7") {
   TEST_CASE("a call with positional parameters") {
     const auto call =
