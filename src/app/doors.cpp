@@ -1,7 +1,9 @@
 #include "app/doors.h"
 
 #include <algorithm>
+#include <array>
 
+#include "app/metrics_text.h"
 #include "base/log.h"
 #include "rpc/codec.h"
 
@@ -17,6 +19,9 @@ using rpc::Json;
 
 constexpr const char* kJson = "application/json";
 constexpr int kLastTurns = 1000;
+constexpr base::Millis kMetricsWindow{300000};
+constexpr std::array<std::string_view, 5> kPaths{"/mcp", "/tools/call", "/metrics", "/livez",
+                                                 "/readyz"};
 
 net::HttpOptions http_options(const Config& config) {
   net::HttpOptions options;
@@ -68,6 +73,10 @@ Result<Address> Doors::open_http(HttpDoor door) {
       return "token";
     };
   }
+  options.observe = [this](std::string_view path, int status, std::chrono::microseconds took) {
+    const bool known = std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
+    engine_.service().clocked("http " + std::string(known ? path : "other"), took, status < 500);
+  };
   http_ = std::make_unique<net::HttpServer>(
       control_, std::move(options),
       [this](std::shared_ptr<rpc::HttpExchange> exchange) { return route(std::move(exchange)); });
@@ -164,15 +173,18 @@ rpc::HttpRest Doors::route(std::shared_ptr<rpc::HttpExchange> exchange) {
                ? engine_.server().handle_mcp(std::move(exchange), std::move(view))
                : engine_.server().handle_tools_call(std::move(exchange), std::move(view));
   }
-  if (path == "/livez") {
+  if (path == "/metrics") {
+    exchange->respond(200, kMetricsType, metrics_text(engine_.service().metrics(kMetricsWindow)));
+  } else if (path == "/livez") {
     exchange->respond(200, kJson, R"({"alive":true})");
   } else if (path == "/readyz") {
     exchange->respond(engine_.not_ready().empty() ? 200 : 503, kJson, readiness());
   } else {
-    const Json answer = {{"error",
-                          {{"code", "NotFound"},
-                           {"message", "there is no " + std::string(path) +
-                                           "; there are /mcp, /tools/call, /livez, /readyz"}}}};
+    const Json answer = {
+        {"error",
+         {{"code", "NotFound"},
+          {"message", "there is no " + std::string(path) +
+                          "; there are /mcp, /tools/call, /metrics, /livez, /readyz"}}}};
     exchange->respond(404, kJson, rpc::dump(answer));
   }
   return std::nullopt;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "app/loop_lag.h"
 #include "base/log.h"
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
@@ -98,6 +99,18 @@ mcp::ServerOptions server_options(const Config& config) {
   return options;
 }
 
+mcp::Observer observer_of(control::Service& service) {
+  mcp::Observer observer;
+  observer.call = [&service](std::string_view tool, std::chrono::microseconds took, bool ok) {
+    service.clocked("tools/call " + std::string(tool), took, ok);
+  };
+  observer.stage = [&service](mcp::Stage stage, std::chrono::microseconds took) {
+    service.clocked(stage == mcp::Stage::Schema ? control::Stage::Schema : control::Stage::Reply,
+                    took);
+  };
+  return observer;
+}
+
 // Puts the step in front of what went wrong with it.
 Status in_step(const char* step, const base::Error& error) {
   return fail(error.code, std::string(step) + ": " + error.message, error.retry_after_ms);
@@ -126,6 +139,7 @@ struct Engine::Parts {
   std::vector<std::string> tool_names;
   SideThread decoder;
   std::unique_ptr<mcp::Server> server;
+  std::unique_ptr<LoopLag> lag;
   bool draining = false;
   bool owned_by_another = false;
 };
@@ -166,6 +180,9 @@ awaitable<Status> Engine::start_parts() {
   journal_options.ballast_bytes =
       static_cast<std::uint64_t>(config.number("journal.ballast_bytes"));
   journal_options.read_limit = config.duration("journal.read_ms");
+  journal_options.on_control_wait = [&p](std::chrono::microseconds waited) {
+    if (p.service) p.service->clocked(control::Stage::ControlWait, waited);
+  };
   auto journal = journal::SqliteJournal::open(p.control, journal_options);
   if (!journal) co_return in_step("journal", journal.error());
   p.journal = std::move(*journal);
@@ -199,13 +216,14 @@ awaitable<Status> Engine::start_parts() {
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);
   options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
-  auto server =
-      mcp::Server::create(p.control, std::move(options), std::move(tools),
-                          [&p](std::string_view tool, std::chrono::microseconds took, bool ok) {
-                            p.service->clocked("tools/call " + std::string(tool), took, ok);
-                          });
+  auto server = mcp::Server::create(p.control, std::move(options), std::move(tools),
+                                    observer_of(*p.service));
   if (!server) co_return in_step("tools", server.error());
   p.server = std::move(*server);
+  p.lag = std::make_unique<LoopLag>(p.control, [&p](std::chrono::microseconds late) {
+    p.service->clocked(control::Stage::LoopLag, late);
+  });
+  p.lag->start();
   co_return Status{};
 }
 
@@ -222,11 +240,13 @@ awaitable<void> Engine::stop() {
   Parts& p = *parts_;
   co_await end_calls();
   p.decoder.stop();
+  if (p.lag) co_await p.lag->stop();
   if (p.watch) co_await p.watch->stop();
   if (p.service) p.service->stop();
   if (p.git) p.git->stop();
   if (p.shell) p.shell->stop();
   if (p.journal) p.journal->stop();
+  p.lag.reset();
   p.server.reset();
   p.context.reset();
   p.watch.reset();

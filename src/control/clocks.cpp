@@ -12,15 +12,41 @@ Quantiles quantiles(const base::Histogram& values) {
           values.quantile_ms(0.99), values.max_ms()};
 }
 
+constexpr std::array<std::string_view, kStages> kNames{
+    "stage.admit", "stage.schema", "stage.control_wait", "stage.journal", "stage.capacity_wait",
+    "stage.spawn", "stage.run",    "stage.collect",      "stage.reply",   "stage.loop_lag"};
+
 }  // namespace
+
+std::string_view to_string(Stage stage) { return kNames[static_cast<std::size_t>(stage)]; }
+
+Clocks::Operation::Operation() : recent(kMinute, kSlots) {}
+
+void Clocks::Operation::add(base::MonoTime now, std::chrono::microseconds took) {
+  recent.add(now, took);
+  ++count;
+  sum += took;
+}
+
+Clocks::Clocks() = default;
 
 void Clocks::add(std::string_view operation, base::MonoTime now, std::chrono::microseconds took) {
   auto found = operations_.find(operation);
   if (found == operations_.end()) {
     const bool full = operations_.size() >= kMostOperations;
-    found = operations_.try_emplace(full ? "other" : std::string(operation), kMinute, kSlots).first;
+    found = operations_.try_emplace(full ? "other" : std::string(operation)).first;
   }
   found->second.add(now, took);
+}
+
+void Clocks::add(Stage stage, base::MonoTime now, std::chrono::microseconds took) {
+  stages_[static_cast<std::size_t>(stage)].add(now, took);
+}
+
+template <class Visit>
+void Clocks::each(Visit visit) const {
+  for (std::size_t i = 0; i < kStages; ++i) visit(std::string(kNames[i]), stages_[i]);
+  for (const auto& [name, operation] : operations_) visit(name, operation);
 }
 
 void Clocks::count(std::string_view counter, std::uint64_t more) {
@@ -36,30 +62,39 @@ void Clocks::count(std::string_view counter, std::uint64_t more) {
 
 void Clocks::queue_wait(base::PoolId pool, base::MonoTime now, std::chrono::microseconds waited) {
   pools_[pool].queue_wait.add(now, waited);
-  add("task.queue_wait", now, waited);
+  add(Stage::CapacityWait, now, waited);
 }
 
 void Clocks::run_time(base::PoolId pool, base::MonoTime now, std::chrono::microseconds ran) {
   pools_[pool].run_time.add(now, ran);
-  add("task.run", now, ran);
+  add(Stage::Run, now, ran);
 }
 
 std::map<std::string, Quantiles> Clocks::latency(base::MonoTime now, base::Millis window) const {
   std::map<std::string, Quantiles> all;
-  for (const auto& [name, values] : operations_) {
-    const base::Histogram sum = values.over(now, window);
+  each([&](const std::string& name, const Operation& operation) {
+    const base::Histogram sum = operation.recent.over(now, window);
     if (sum.count() > 0) all.emplace(name, quantiles(sum));
-  }
+  });
   return all;
 }
 
 std::map<std::string, double> Clocks::per_second(base::MonoTime now, base::Millis window) const {
   std::map<std::string, double> all;
-  for (const auto& [name, values] : operations_) {
-    const std::uint64_t count = values.count(now, window);
+  each([&](const std::string& name, const Operation& operation) {
+    const std::uint64_t count = operation.recent.count(now, window);
     if (count > 0)
       all.emplace(name, static_cast<double>(count) * 1000.0 / static_cast<double>(window.count()));
-  }
+  });
+  return all;
+}
+
+std::map<std::string, Clocks::Total> Clocks::totals() const {
+  std::map<std::string, Total> all;
+  each([&](const std::string& name, const Operation& operation) {
+    if (operation.count == 0) return;
+    all[name] = {operation.count, std::chrono::duration<double>(operation.sum).count()};
+  });
   return all;
 }
 

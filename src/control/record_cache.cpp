@@ -102,11 +102,17 @@ void RecordCache::evict() {
   }
 }
 
-void RecordCache::begin_read(base::Ulid id) { ++reads_[id].readers; }
+std::uint64_t RecordCache::begin_read(base::Ulid id) {
+  Read& read = reads_[id];
+  ++read.readers;
+  return read.changes;
+}
 
-bool RecordCache::end_read(base::Ulid id) {
+// Each read by its own beginning: with one mark for all, readers that overlap and read again would
+// keep it for each other for ever.
+bool RecordCache::end_read(base::Ulid id, std::uint64_t begun) {
   const auto found = reads_.find(id);
-  const bool unchanged = !found->second.changed;
+  const bool unchanged = found->second.changes == begun;
   if (--found->second.readers == 0) reads_.erase(found);
   return unchanged;
 }
@@ -114,7 +120,7 @@ bool RecordCache::end_read(base::Ulid id) {
 void RecordCache::mark_changed(base::Ulid id) {
   if (reads_.empty()) return;
   const auto found = reads_.find(id);
-  if (found != reads_.end()) found->second.changed = true;
+  if (found != reads_.end()) ++found->second.changes;
 }
 
 void RecordCache::change_task(const domain::TaskChanged& change) {

@@ -2,8 +2,8 @@
 //
 // It holds only what is on disk: `apply` is called with a commit's records once the commit is
 // durable. Least recently used ones leave when there are too many or they take too many bytes. A
-// read from the archive that overlapped a change of the same record is noticed (`stale_read`), so
-// an older state never replaces a newer one. One thread.
+// read from the archive that overlapped a change of the same record is noticed (`end_read`), so an
+// older state never replaces a newer one. One thread.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +31,10 @@ class RecordCache {
   void put(WorkflowPtr workflow);
   void apply(const domain::Record& record);
 
-  // Bracket an archive read: end_read answers false when the record changed in between, and then
-  // the read has to be done again.
-  void begin_read(base::Ulid id);
-  bool end_read(base::Ulid id);
+  // Bracket an archive read: end_read, given what begin_read answered, is false when the record
+  // changed in between, and then the read has to be done again.
+  std::uint64_t begin_read(base::Ulid id);
+  bool end_read(base::Ulid id, std::uint64_t begun);
 
   std::size_t size() const { return entries_.size(); }
   std::size_t bytes() const { return bytes_; }
@@ -54,7 +54,7 @@ class RecordCache {
   };
   struct Read {
     int readers = 0;
-    bool changed = false;
+    std::uint64_t changes = 0;  // since the first of them began
   };
 
   Entry* touch(base::Ulid id);

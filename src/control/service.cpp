@@ -151,6 +151,7 @@ Metrics Service::metrics(base::Millis window) const {
   metrics.window = window;
   metrics.latency = shell.clocks().latency(now, window);
   metrics.per_second = shell.clocks().per_second(now, window);
+  metrics.totals = shell.clocks().totals();
   metrics.counters.insert(shell.clocks().counters().begin(), shell.clocks().counters().end());
   const domain::CoreCounts counts = shell.core().counts();
   metrics.counters["tasks.admitted"] = counts.admitted;
@@ -182,6 +183,10 @@ Metrics Service::metrics(base::Millis window) const {
 void Service::clocked(std::string_view operation, std::chrono::microseconds took, bool ok) {
   state_->shell.clocks().add(operation, state_->shell.now().mono, took);
   if (!ok) state_->shell.clocks().count("failed." + std::string(operation));
+}
+
+void Service::clocked(Stage stage, std::chrono::microseconds took) {
+  state_->shell.clocks().add(stage, state_->shell.now().mono, took);
 }
 
 domain::CoreCounts Service::counts() const { return state_->shell.core().counts(); }

@@ -64,6 +64,7 @@ struct Metrics {
   base::Millis window{0};
   std::map<std::string, Quantiles> latency;      // by operation or stage
   std::map<std::string, double> per_second;      // throughput by operation
+  std::map<std::string, Clocks::Total> totals;   // of the same since the start
   std::map<std::string, std::uint64_t> counters; // totals since start, errors by kind, drops
   std::map<std::string, std::int64_t> gauges;    // queue depths, live tasks, rss_bytes
 };
@@ -176,6 +177,7 @@ class Service {
   Metrics metrics(base::Millis window) const;
   // Adds one duration to a named operation ("tools/call repo_list"); the doors call it.
   void clocked(std::string_view operation, std::chrono::microseconds took, bool ok);
+  void clocked(Stage stage, std::chrono::microseconds took);
 
   domain::CoreCounts counts() const;
   bool idle() const;  // nothing queued, running, delayed or unwritten

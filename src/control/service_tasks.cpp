@@ -157,6 +157,7 @@ awaitable<Result<Service::BatchOutcome>> Service::submit_batch(
 awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(
     std::vector<Result<SubmitArgs>> items, domain::BatchId batch) {
   State& state = *state_;
+  const base::MonoTime begun = state.shell.now().mono;
   std::vector<Result<Submitted>> outcome(items.size());
   domain::SubmitTasks event;
   event.batch = batch;
@@ -200,6 +201,8 @@ awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(
     places.push_back(i);
   }
   if (event.tasks.empty()) co_return outcome;
+  const base::MonoTime admitted = state.shell.now().mono;
+  state.shell.clocks().add(Stage::Admit, admitted, admitted - begun);
   auto reply = co_await state.ask<domain::SubmittedTasks>(std::move(event));
   if (!reply) {
     // Nothing of the commit is on disk: every item that was in it is refused alike.

@@ -120,7 +120,8 @@ void Shell::journal_done(domain::CommitNo number, domain::Status status) {
   Commit& commit = commits_[at];
   if (status) {
     commit.state = Commit::State::Written;
-    clocks_.add("journal.commit", timers_.now().mono, timers_.now().mono - commit.appended);
+    const base::MonoTime now = timers_.now().mono;
+    clocks_.add(Stage::Journal, now, now - commit.appended);
   } else if (commit.admission) {
     commit.state = Commit::State::Undone;
     commit.replies.clear();
@@ -195,7 +196,7 @@ void Shell::perform(domain::StartAttempt& effect) {
   live.task = effect.task;
   live.pool = effect.pool;
   live.attempt = effect.attempt;
-  live.begun = timers_.now().mono;
+  live.begun = live.running_since = live.ended_at = timers_.now().mono;
   attempts_[effect.fence] = live;
   running_[effect.task] = effect.fence;
   clocks_.queue_wait(effect.pool, live.begun, effect.queue_time);
@@ -299,6 +300,8 @@ void Shell::stop_attempts(domain::Reason why) {
 void Shell::perform(domain::ReleaseAttempt& effect) {
   const auto found = attempts_.find(effect.fence);
   if (found == attempts_.end()) return;
+  const base::MonoTime now = timers_.now().mono;
+  clocks_.add(Stage::Collect, now, now - found->second.ended_at);
   if (found->second.executor != nullptr) found->second.executor->release(effect.fence);
   const auto running = running_.find(found->second.task);
   if (running != running_.end() && running->second == effect.fence) running_.erase(running);
@@ -312,7 +315,8 @@ void Shell::attempt_started(domain::Fence fence) {
   if (!found->second.started) {
     found->second.started = true;
     const auto now = timers_.now().mono;
-    clocks_.add("attempt.spawn", now, now - found->second.begun);
+    found->second.running_since = now;
+    clocks_.add(Stage::Spawn, now, now - found->second.begun);
   }
   feed(domain::AttemptStarted{fence});
 }
@@ -323,7 +327,8 @@ void Shell::attempt_ended(domain::AttemptEnded end) {
   if (found != attempts_.end() && !found->second.ended) {
     found->second.ended = true;
     const auto now = timers_.now().mono;
-    clocks_.run_time(found->second.pool, now, now - found->second.begun);
+    found->second.ended_at = now;
+    clocks_.run_time(found->second.pool, now, now - found->second.running_since);
     clocks_.count("attempt.ended." + std::string(to_string(end.reason)));
   }
   feed(std::move(end));
@@ -351,7 +356,7 @@ base::awaitable<domain::Result<std::vector<domain::Restored::Found>>> Shell::rec
       live.task = one.task;
       live.executor = executor;
       live.attempt = one.attempt;
-      live.begun = timers_.now().mono;
+      live.begun = live.running_since = live.ended_at = timers_.now().mono;
       live.started = true;
       attempts_[one.fence] = live;
       running_[one.task] = one.fence;

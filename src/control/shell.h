@@ -59,6 +59,8 @@ class Shell {
     domain::Executor* executor = nullptr;  // null while the payload is read
     std::uint32_t attempt = 0;
     base::MonoTime begun{};
+    base::MonoTime running_since{};  // `begun` until it is known
+    base::MonoTime ended_at{};
     std::optional<domain::Reason> stop;  // asked for before the executor had it
     bool started = false;
     bool ended = false;  // kept until the end is on disk

@@ -83,7 +83,7 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(asio::any_io_executor
 
 SqliteJournal::SqliteJournal(asio::any_io_executor control, JournalOptions options)
     : options_(std::move(options)),
-      delivery_(std::make_shared<Delivery>(std::move(control))),
+      delivery_(std::make_shared<Delivery>(std::move(control), options_.on_control_wait)),
       done_(std::make_shared<Done>()) {}
 
 SqliteJournal::~SqliteJournal() { stop(); }

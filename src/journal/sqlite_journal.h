@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ struct JournalOptions {
   std::uint64_t ballast_bytes = 8U << 20U;  // room kept for completions when the disk is full
   int reader_threads = 2;
   base::Millis read_limit{5000};  // of one read, waiting included; beyond: Deadline
+  // Told on the control thread how long an answer waited for it; may be empty.
+  std::function<void(std::chrono::microseconds)> on_control_wait;
   std::int64_t max_pages = 0;  // PRAGMA max_page_count; 0: SQLite's own. Fills the "disk" in tests
 };
 

@@ -77,7 +77,7 @@ Reply refusal(const rpc::RequestId& id, const rpc::RpcError& error, Revision rev
 }
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, const ServerOptions& options,
-                       Registry registry, CallObserver observer)
+                       Registry registry, Observer observer)
     : executor_(executor),
       options_(options),
       registry_(std::move(registry)),
@@ -178,14 +178,19 @@ const KeptAnswer* Dispatcher::at_hand(const PreparedCall& call) {
 }
 
 void Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const {
-  if (!observer_) return;
-  const auto took =
-      std::chrono::duration_cast<std::chrono::microseconds>(base::mono_now() - started);
-  observer_(entry.tool.name, took, ok);
+  const base::MonoTime::duration took = base::mono_now() - started;
+  if (observer_.call) observer_.call(entry.tool.name, took, ok);
+  base::log()->debug("tools/call {} took {} µs{}", entry.tool.name, took.count(),
+                     ok ? "" : " and failed");
+}
+
+void Dispatcher::observe(Stage stage, base::MonoTime started) const {
+  if (observer_.stage) observer_.stage(stage, base::mono_now() - started);
 }
 
 Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
                             Revision revision) const {
+  const base::MonoTime started = base::mono_now();
   std::string text;
   text.reserve(json.size() * 2 + json.size() / 4 + 400);
   rpc::begin_result(text, id);
@@ -193,11 +198,13 @@ Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
   append_result_members(text, json, has_structure(revision));
   text += '}';
   rpc::end_result(text);
+  observe(Stage::Reply, started);
   return Reply{std::move(text)};
 }
 
 Reply Dispatcher::succeeded(const rpc::RequestId& id, const KeptAnswer& answer,
                             Revision revision) const {
+  const base::MonoTime started = base::mono_now();
   std::string text;
   text.reserve(answer.bytes() + 400);
   rpc::begin_result(text, id);
@@ -205,6 +212,7 @@ Reply Dispatcher::succeeded(const rpc::RequestId& id, const KeptAnswer& answer,
   answer.append_members(text, has_structure(revision));
   text += '}';
   rpc::end_result(text);
+  observe(Stage::Reply, started);
   return Reply{std::move(text)};
 }
 
@@ -215,7 +223,9 @@ base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json argum
   }
   const auto entry = registry_.choose(tool, view);
   if (!entry) return base::fail(entry.error());
+  const base::MonoTime started = base::mono_now();
   const auto violations = (*entry)->input.violations(arguments);
+  observe(Stage::Schema, started);
   if (!violations.empty()) {
     std::string text;
     for (const std::string& violation : violations) text += (text.empty() ? "" : "\n") + violation;

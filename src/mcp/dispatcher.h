@@ -47,7 +47,7 @@ using Outcome = std::variant<std::string, base::Error, Stopped, Crashed>;
 class Dispatcher {
  public:
   Dispatcher(asio::any_io_executor executor, const ServerOptions& options, Registry registry,
-             CallObserver observer);
+             Observer observer);
 
   // A Reply where nothing has to be waited for. `revision` is that of the message; metadata and
   // headers were checked by the door, and `initialize` is the door's (it changes what the door
@@ -96,6 +96,7 @@ class Dispatcher {
   base::awaitable<Outcome> supervised(RunningCall& running, const Registry::Entry& entry,
                                       rpc::Json arguments, Call& call);
   void observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const;
+  void observe(Stage stage, base::MonoTime started) const;
   Reply succeeded(const rpc::RequestId& id, std::string_view json, Revision revision) const;
   Reply succeeded(const rpc::RequestId& id, const KeptAnswer& answer, Revision revision) const;
   base::awaitable<Outcome> guarded(const Registry::Entry& entry, rpc::Json arguments, Call& call);
@@ -104,7 +105,7 @@ class Dispatcher {
   ServerOptions options_;
   Registry registry_;
   Results results_;
-  CallObserver observer_;
+  Observer observer_;
   Calls calls_;
   bool draining_ = false;
 };

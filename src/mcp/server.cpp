@@ -11,7 +11,7 @@ namespace mahavishnu::mcp {
 
 struct Server::State {
   State(asio::any_io_executor executor, const ServerOptions& options, Registry registry,
-        CallObserver observer)
+        Observer observer)
       : dispatcher(executor, options, std::move(registry), std::move(observer)),
         http(dispatcher),
         script(dispatcher),
@@ -31,7 +31,7 @@ Server::~Server() = default;
 
 base::Result<std::unique_ptr<Server>> Server::create(asio::any_io_executor executor,
                                                      ServerOptions options, std::vector<Tool> tools,
-                                                     CallObserver observer) {
+                                                     Observer observer) {
   auto registry = Registry::create(std::move(tools));
   if (!registry) return base::fail(registry.error());
   auto state =

@@ -43,14 +43,19 @@ struct View {
   std::vector<std::string> tools; // empty: all
 };
 
-// Told of every finished tool call: for the clocks.
-using CallObserver = std::function<void(std::string_view tool, std::chrono::microseconds took, bool ok)>;
+enum class Stage { Schema, Reply };  // of a call: arguments checked, result made text
+
+// Told of every finished tool call and of its parts: for the clocks. Either may be empty.
+struct Observer {
+  std::function<void(std::string_view tool, std::chrono::microseconds took, bool ok)> call;
+  std::function<void(Stage stage, std::chrono::microseconds took)> stage;
+};
 
 class Server {
  public:
   // An Error when a tool's schema is not a schema or two tools share a name.
   static base::Result<std::unique_ptr<Server>> create(asio::any_io_executor executor, ServerOptions options,
-                                                      std::vector<Tool> tools, CallObserver observer = {});
+                                                      std::vector<Tool> tools, Observer observer = {});
   ~Server();
 
   // Speaks MCP on `connection` until its end: then answers what is in flight (at most `drain` long)

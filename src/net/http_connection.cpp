@@ -220,6 +220,7 @@ void HttpConnection::drop_body() {
 
 void HttpConnection::dispatch() {
   phase_ = Phase::Handling;
+  if (shared_->options.observe) asked_ = base::mono_now();
   ++shared_->stats.requests;
   auto exchange = std::make_shared<SocketExchange>(shared_, *this, std::move(parser_.request()),
                                                    std::move(admission_), std::move(body_share_));
@@ -265,6 +266,7 @@ void HttpConnection::respond(SocketExchange& exchange, int status, std::string_v
                              std::string_view body, const rpc::HeaderList& headers) {
   append_head(out_, frame(exchange.cors_origin()), status, content_type, body.size(), headers);
   if (!head_only_ && !has_no_body(status)) out_ += body;
+  observe(exchange, status);
   exchange_ended();
 }
 
@@ -285,8 +287,9 @@ void HttpConnection::send_event(SocketExchange&, std::string_view data) {
   append_event(event_text(data));
 }
 
-void HttpConnection::end_stream(SocketExchange&) {
+void HttpConnection::end_stream(SocketExchange& exchange) {
   if (!head_only_ && http_1_1_) out_ += "0\r\n\r\n";
+  observe(exchange, 200);
   exchange_ended();
 }
 
@@ -297,6 +300,11 @@ void HttpConnection::dropped(SocketExchange& exchange, bool streaming) {
   }
   append_refusal(500, "the request was dropped without an answer", {}, exchange.cors_origin());
   exchange_ended();
+}
+
+void HttpConnection::observe(const SocketExchange& exchange, int status) const {
+  const auto& told = shared_->options.observe;
+  if (told) told(exchange.path(), status, base::mono_now() - asked_);
 }
 
 void HttpConnection::exchange_ended() {

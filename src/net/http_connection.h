@@ -114,6 +114,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void append_refusal(int status, std::string_view message, std::string_view headers,
                       std::string_view cors_origin);
   void append_event(std::string_view text);
+  void observe(const SocketExchange& exchange, int status) const;
   void exchange_ended();
   void next_request();
   void send();  // with the others of this turn where that saves something
@@ -129,6 +130,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string local_address_;  // when bound to a wildcard
   Phase phase_ = Phase::Idle;
   base::MonoTime deadline_;        // of the phase
+  base::MonoTime asked_;           // when the handler got the request in progress
   base::MonoTime write_deadline_;  // while waiting for the peer to take bytes
   base::MonoTime last_event_;      // of the stream in progress
 

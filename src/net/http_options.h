@@ -34,6 +34,8 @@ struct HttpOptions {
   // Who a bearer token names; nullopt: refused (401, WWW-Authenticate: Bearer). Compares in
   // constant time itself. Null function: no authentication ("local").
   std::function<std::optional<std::string>(std::string_view token)> authenticate;
+  // Told of every answer of the handler, when it is made; may be empty.
+  std::function<void(std::string_view path, int status, std::chrono::microseconds took)> observe;
   std::vector<std::string> open_paths;       // no token needed: /livez, /readyz
   std::vector<std::string> allowed_hosts;    // beyond loopback names and the bound address
   std::vector<std::string> allowed_origins;  // beyond same-host origins: "https://app.example"

@@ -83,11 +83,26 @@ TEST_SUITE("record cache") {
 
   TEST_CASE("a read that overlapped a change says so") {
     RecordCache cache(10, 1 << 20);
-    cache.begin_read(id(1).value);
+    std::uint64_t begun = cache.begin_read(id(1).value);
     cache.apply(running(1, 2));
-    CHECK(!cache.end_read(id(1).value));
-    cache.begin_read(id(1).value);
+    CHECK(!cache.end_read(id(1).value, begun));
+    begun = cache.begin_read(id(1).value);
     cache.apply(running(2, 2));
-    CHECK(cache.end_read(id(1).value));
+    CHECK(cache.end_read(id(1).value, begun));
+  }
+
+  TEST_CASE("reads that overlap each other are done again once each, not for ever") {
+    RecordCache cache(10, 1 << 20);
+    const auto first = cache.begin_read(id(1).value);
+    const auto second = cache.begin_read(id(1).value);
+    domain::TaskChanged change;
+    change.task = id(1);
+    cache.apply(change);
+    CHECK_FALSE(cache.end_read(id(1).value, first));
+    const auto first_again = cache.begin_read(id(1).value);
+    CHECK_FALSE(cache.end_read(id(1).value, second));
+    const auto second_again = cache.begin_read(id(1).value);
+    CHECK(cache.end_read(id(1).value, first_again));
+    CHECK(cache.end_read(id(1).value, second_again));
   }
 }

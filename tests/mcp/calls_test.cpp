@@ -71,6 +71,27 @@ TEST_SUITE("answers at hand") {
   }
 }
 
+TEST_SUITE("clocks") {
+  TEST_CASE("each call tells its schema check and its reply, in that order") {
+    using enum mcp::Stage;
+    ToolServer host;
+    Client client(host);
+    for (const char* text : {"kept", "other"}) {
+      host.stages.clear();
+      client.call(text, "echo", {{"text", text}});
+      CHECK(host.stages == std::vector<mcp::Stage>{Schema, Reply});
+    }
+  }
+
+  TEST_CASE("a call that is refused by its schema tells the check only") {
+    ToolServer host;
+    Client client(host);
+    client.call(1, "echo");
+    CHECK(host.stages == std::vector<mcp::Stage>{mcp::Stage::Schema});
+    CHECK(host.calls.empty());
+  }
+}
+
 TEST_SUITE("calls") {
   TEST_CASE("calls run side by side and each has one reply") {
     ToolServer host;

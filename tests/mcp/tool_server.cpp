@@ -113,11 +113,13 @@ mcp::ServerOptions ToolServer::defaults() {
 }
 
 ToolServer::ToolServer(mcp::ServerOptions options) : group(io.get_executor(), "test") {
-  auto made =
-      mcp::Server::create(io.get_executor(), std::move(options), test_tools(gate),
-                          [this](std::string_view name, std::chrono::microseconds, bool ok) {
-                            calls.push_back({std::string(name), ok});
-                          });
+  mcp::Observer observer;
+  observer.call = [this](std::string_view name, std::chrono::microseconds, bool ok) {
+    calls.push_back({std::string(name), ok});
+  };
+  observer.stage = [this](mcp::Stage stage, std::chrono::microseconds) { stages.push_back(stage); };
+  auto made = mcp::Server::create(io.get_executor(), std::move(options), test_tools(gate),
+                                  std::move(observer));
   REQUIRE(made);
   server = std::move(*made);
 }

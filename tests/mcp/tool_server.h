@@ -61,6 +61,7 @@ class ToolServer {
   asio::io_context io;
   Gate gate{io};
   std::vector<Called> calls;  // what the observer heard
+  std::vector<mcp::Stage> stages;
   std::unique_ptr<mcp::Server> server;
   base::TaskGroup group;
 };
