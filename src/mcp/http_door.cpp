@@ -178,7 +178,7 @@ rpc::HttpRest HttpDoor::modern(Exchange exchange, View view, rpc::Request reques
     if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
   });
   if (exchange->gone()) running->stop(StopCause::ByCaller);
-  return run(std::move(exchange), std::move(view), std::move(call), std::move(running));
+  return run(nullptr, std::move(exchange), std::move(view), std::move(call), std::move(running));
 }
 
 rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request request) {
@@ -186,7 +186,7 @@ rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request reques
     initialize(exchange, view, request);
     return std::nullopt;
   }
-  const auto session = session_of(exchange, view, request.id);
+  auto session = session_of(exchange, view, request.id);
   if (!session) return std::nullopt;
   if (session->calls.contains(request.id)) {
     respond(exchange, duplicate_id(request.id, session->revision));
@@ -203,10 +203,11 @@ rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request reques
     return std::nullopt;
   }
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), &session->calls, call.id);
-  return run(std::move(exchange), std::move(view), std::move(call), std::move(running));
+  return run(session, std::move(exchange), std::move(view), std::move(call), std::move(running));
 }
 
-base::awaitable<void> HttpDoor::run(Exchange exchange, View view, PreparedCall call,
+base::awaitable<void> HttpDoor::run([[maybe_unused]] std::shared_ptr<Session> session,
+                                    Exchange exchange, View view, PreparedCall call,
                                     std::shared_ptr<RunningCall> running) {
   StreamSink sink(exchange);
   auto reply = co_await dispatcher_.reply_to(std::move(running), std::move(call), view, &sink);

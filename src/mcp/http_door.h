@@ -38,8 +38,9 @@ class HttpDoor {
   void notified(const Exchange& exchange, const View& view, const rpc::Notification& notification);
   void answered(const Exchange& exchange, const View& view);
   void initialize(const Exchange& exchange, const View& view, const rpc::Request& request);
-  base::awaitable<void> run(Exchange exchange, View view, PreparedCall call,
-                            std::shared_ptr<RunningCall> running);
+  // `session` is null in the modern era; the call is in its table, so it is held until the end.
+  base::awaitable<void> run(std::shared_ptr<Session> session, Exchange exchange, View view,
+                            PreparedCall call, std::shared_ptr<RunningCall> running);
 
   // The legacy session a request belongs to; otherwise nullptr, and the exchange has its answer.
   std::shared_ptr<Session> session_of(const Exchange& exchange, const View& view,
