@@ -152,11 +152,16 @@ def bridges(context, report, place):
 
 
 def starts(context, report, new_place):
-    took = []
+    """By turns with a server that is no bridge: what the start of a server costs at that moment."""
+    took = {"bridge": [], "alone": []}
     for _ in range(2 if context.quick else 15):
         place = new_place()
         bridge = place.bridge()
-        took.append(bridge.took)
+        took["bridge"].append(bridge.took)
         bridge.close()
         place.stop()
-    report.add("start: exec of a bridge to its first answer, no server runs", took, "ms", at_most=150)
+        alone = Bridge([*new_place().serve, "--in-process"])
+        took["alone"].append(alone.took)
+        alone.close()
+    report.add("start: exec of a bridge to its first answer, no server runs", took["bridge"], "ms", at_most=150)
+    report.add("the same without a bridge (--in-process)", took["alone"], "ms")

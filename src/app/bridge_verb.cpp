@@ -1,5 +1,6 @@
 #include "app/bridge_verb.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,8 @@ using base::awaitable;
 using base::ErrorCode;
 using base::fail;
 using base::Result;
+
+constexpr std::chrono::microseconds kStaysAwake{80};
 
 // They say where, not how: the directory is the same by definition, and a wish to listen is
 // answered by itself.
@@ -96,6 +99,22 @@ awaitable<std::optional<int>> borrow_http(const Setup& setup, Hello hello) {
   co_return std::nullopt;
 }
 
+// Runs to the end of all work. Being woken on an idle processor takes 30 µs and more, and a call
+// passes here twice: the answer to what was just sent on mostly comes sooner than this goes to
+// sleep.
+void run_awake(asio::io_context& context) {
+  auto active = base::mono_now();
+  while (!context.stopped()) {
+    if (context.poll() > 0) {
+      active = base::mono_now();
+    } else if (base::mono_now() - active < kStaysAwake) {
+      ::sched_yield();
+    } else if (context.run_one() > 0) {
+      active = base::mono_now();
+    }
+  }
+}
+
 // Polls one coroutine to its end.
 template <class T>
 T run_to_end(awaitable<T> work) {
@@ -105,7 +124,7 @@ T run_to_end(awaitable<T> work) {
     if (bug) std::rethrow_exception(bug);
     outcome = std::move(value);
   });
-  context.run();
+  run_awake(context);
   return std::move(*outcome);
 }
 

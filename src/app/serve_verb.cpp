@@ -4,10 +4,9 @@
 // directory that another server owns is served by that one. Otherwise this process is the server:
 // one thread (this one) runs one io_context. The order: engine, Unix socket, HTTP, stdio; ended in
 // reverse. What ends it: TERM or INT, the end of stdin when stdio is served, or, in the background,
-// having had no client and no work for `server.idle_exit_ms`. The first signal
-// drains (no new work, wait for what runs at most shutdown.grace_ms); a second one ends at once:
-// what still runs is left to its shims, which end it when the lease runs out or hand it to the next
-// server.
+// having had no client and no work for `server.idle_exit_ms`. The first signal drains (no new work,
+// wait for what runs at most shutdown.grace_ms); a second one ends at once: what still runs is left
+// to its shims, which end it when the lease runs out or hand it to the next server.
 #include <unistd.h>
 
 #include <algorithm>
@@ -161,9 +160,10 @@ class Serving {
     auto busy = base::mono_now();
     while (!stopping_) {
       timer.expires_after(std::clamp(limit / 4, base::Millis(1), kLongestLook));
-      if (const auto [cancelled] = co_await timer.async_wait(base::as_result); cancelled) co_return;
+      const auto [cancelled] = co_await timer.async_wait(base::as_result);
+      if (cancelled || stopping_) co_return;
       if (doors_.clients() > 0 || !engine_.service().idle()) busy = base::mono_now();
-      if (base::mono_now() - busy >= limit && !stopping_) ask_to_stop("idle");
+      if (base::mono_now() - busy >= limit) ask_to_stop("idle");
     }
   }
 
