@@ -4,6 +4,7 @@ usage: e2e.py [NAME…]   runs the tests whose names hold one of the words
 """
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -150,6 +151,27 @@ class HttpTest(WithScratch):
         self.assertEqual(server.request("GET", "/livez")[0], 200)
         status, _, body = server.request("GET", "/readyz")
         self.assertEqual((status, json.loads(body)["ready"]), (200, True))
+        server.stop()
+
+    def test_metrics_tell_every_stage_of_a_task(self):
+        server = self.serve()
+        server.tool("task_submit", {"argv": ["/bin/true"], "wait_ms": 20000})
+        self.assertEqual(server.request("GET", "/metrics")[0], 401)
+        bearer = {"Authorization": f"Bearer {server.token()}"}
+
+        def stages():
+            status, headers, body = server.request("GET", "/metrics", None, bearer)
+            self.assertEqual(status, 200)
+            self.assertTrue(headers["Content-Type"].startswith("text/plain; version=0.0.4"))
+            return set(re.findall(r'mahavishnu_duration_seconds_count\{operation="stage\.(\w+)"\}', body.decode()))
+
+        wanted = {"admit", "schema", "control_wait", "journal", "capacity_wait", "spawn", "run", "collect",
+                  "loop_lag"}  # and "reply" where an answer becomes a message of MCP
+        eventually(lambda: stages() == wanted, "every stage is clocked")
+        body = server.request("GET", "/metrics", None, bearer)[2].decode()
+        for line in ('operation="tools/call task_submit"', 'operation="http /tools/call"',
+                     'mahavishnu_events_total{kind="tasks.admitted"} 1', "mahavishnu_build_info"):
+            self.assertIn(line, body)
         server.stop()
 
     def test_the_doors_are_shut_to_strangers(self):
