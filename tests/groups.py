@@ -96,6 +96,23 @@ def unit():
     return build(BUILD) or run_programs(BUILD)
 
 
+def storms(name, commands):
+    """Programs of tests/simulation that are to end well; each counts as one."""
+    def group():
+        wrong = build(BUILD, targets=["tests/simulation/" + command[0] for command in commands])
+        if wrong:
+            return wrong
+        total = Count()
+        for program, environment, *arguments in commands:
+            done = run([os.path.join(BUILD, "tests", "simulation", program), *arguments],
+                       env={**os.environ, **environment})
+            print(done.stdout[-20000:], end="")
+            total.add(Count(passed=int(done.returncode == 0), failed=int(done.returncode != 0)))
+        return total
+    group.__name__ = name
+    return group
+
+
 def sanitized(names):
     folder = os.path.join(ROOT, "build-asan")
     targets = ["tests/%s/test_%s" % (name, name) for name in names]
@@ -159,6 +176,9 @@ GROUPS = {
                script("tests", "bridge", "run.py")),
     "kill9": ("50 kills at random moments: nothing lost, doubled or left",
               script("tests", "regress", "kill9.py", arguments=[os.path.join(BUILD, "mahavishnu")])),
+    "simulation": ("60 s of seeds of core and shell in a simulated world, 20 s of the core alone",
+                   storms("simulation", [["simulate", {}, "--seconds", "60"],
+                                         ["test_simulation", {"MAHAVISHNU_SIM_SECONDS": "20"}]])),
     "clients": ("official SDK clients", script("tests", "clients", "run.py")),
     "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
                    lambda: sanitized(SANITIZED)),

@@ -191,6 +191,8 @@ void Service::clocked(Stage stage, std::chrono::microseconds took) {
 
 domain::CoreCounts Service::counts() const { return state_->shell.core().counts(); }
 
+std::string Service::check() const { return state_->shell.core().check(); }
+
 bool Service::idle() const {
   const domain::CoreCounts counts = state_->shell.core().counts();
   return counts.live == 0 && state_->shell.unwritten() == 0;

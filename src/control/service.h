@@ -79,6 +79,7 @@ struct ServiceOptions {
   std::string node;                      // host name, for attempts
   std::size_t record_cache_bytes = 32U << 20U;
   base::Millis stop_grace{5000};         // TERM to KILL
+  std::uint64_t id_seed = 0;             // of new ids; 0: the system's randomness (tests repeat them)
   // Adds what only the program's outside knows (rss_bytes, journal and HTTP figures) to an answer of
   // metrics(). May be empty.
   std::function<void(struct Metrics&)> more_metrics;
@@ -181,6 +182,7 @@ class Service {
 
   domain::CoreCounts counts() const;
   bool idle() const;  // nothing queued, running, delayed or unwritten
+  std::string check() const;  // Core::check; tests only
 
  private:
   struct State;

@@ -20,7 +20,8 @@ struct Service::State {
         options(std::move(options_in)),
         archive(archive_in),
         executors_by_type(executors),
-        shell(executor_in, options, timers, journal, archive_in, std::move(executors)) {}
+        shell(executor_in, options, timers, journal, archive_in, std::move(executors)),
+        ids(options.id_seed == 0 ? base::UlidSource() : base::UlidSource(options.id_seed)) {}
 
   // Feeds `event` under a fresh ticket and waits for the reply, which comes after its commit is on
   // disk. `Body` is the alternative of the reply that this event is answered by.

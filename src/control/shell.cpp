@@ -20,6 +20,12 @@ T own_or(T own, T standard, T pools) {
   return own == standard && pools != T{} ? pools : own;
 }
 
+std::optional<domain::PoolId> pool_of(const domain::Record& record) {
+  if (const auto* put = std::get_if<domain::PoolPut>(&record)) return put->pool.id;
+  if (const auto* removed = std::get_if<domain::PoolRemoved>(&record)) return removed->pool;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Shell::Shell(asio::any_io_executor executor, const ServiceOptions& options, Timers& timers,
@@ -51,8 +57,13 @@ Shell::Shell(asio::any_io_executor executor, const ServiceOptions& options, Time
 
 void Shell::feed(domain::Event event) {
   if (stopped_) return;
-  events_.push_back(std::move(event));
-  if (stepping_) return;
+  if (std::holds_alternative<domain::Restored>(event)) {
+    restored_ = true;
+    events_.push_front(std::move(event));
+  } else {
+    events_.push_back(std::move(event));
+  }
+  if (stepping_ || !restored_) return;
   stepping_ = true;
   while (!events_.empty()) {
     const domain::Event next = std::move(events_.front());
@@ -98,7 +109,10 @@ void Shell::perform(domain::Persist& effect) {
 void Shell::perform(domain::Reply& effect) {
   if (effect.after <= on_disk_) return deliver(std::move(effect));
   const std::size_t at = effect.after - commits_.front().number;
-  commits_[at].replies.push_back(std::move(effect));
+  auto& replies = commits_[at].replies;
+  // A second answer to a ticket replaces the first: a commit that one rested on has failed.
+  std::erase_if(replies, [&](const domain::Reply& first) { return first.ticket == effect.ticket; });
+  replies.push_back(std::move(effect));
 }
 
 void Shell::deliver(domain::Reply reply) {
@@ -142,16 +156,57 @@ void Shell::journal_done(domain::CommitNo number, domain::Status status) {
 }
 
 void Shell::retry_failed() {
+  stuck_ = false;
   for (Commit& commit : commits_) {
     if (commit.state != Commit::State::Failed) continue;
+    if (!take_newer_pools(commit)) {
+      stuck_ = true;
+      continue;
+    }
     commit.state = Commit::State::Waiting;
+    commit.again = true;
     journal_.append(commit.number, commit.records);
   }
-  stuck_ = false;
-  // Still failing ones set `stuck_` again when they report; the core is held until none does.
-  alarms_.at(timers_.now().mono + kRetryEvery, [this] {
-    if (!stuck_) feed(domain::Hold{false});
+  if (stuck_) alarms_.at(timers_.now().mono + kRetryEvery, [this] { retry_failed(); });
+  alarms_.at(timers_.now().mono + kRetryEvery, [this] { end_hold(); });
+}
+
+// Still failing ones set `stuck_` again when they report; the core is held until none does, and
+// none is still to report.
+void Shell::end_hold() {
+  if (stuck_) return;  // after the next try
+  const bool unsure = std::any_of(commits_.begin(), commits_.end(), [](const Commit& commit) {
+    return commit.again && commit.state == Commit::State::Waiting;
   });
+  if (!unsure) return feed(domain::Hold{false});
+  alarms_.at(timers_.now().mono + kRetryEvery, [this] { end_hold(); });
+}
+
+// A commit that is tried again comes after newer ones. Versions sort tasks and workflows; pools
+// have none, so what a newer commit has written of a pool is written again in place of what this
+// one says. False: a newer word on one of its pools is under way; it has to wait for that.
+bool Shell::take_newer_pools(Commit& commit) {
+  std::vector<domain::Record> records;
+  for (std::size_t i = 0; i < commit.records->size(); ++i) {
+    const auto pool = pool_of((*commit.records)[i]);
+    if (!pool) continue;
+    const domain::Record* newest = nullptr;
+    for (const Commit& other : commits_) {
+      if (other.number <= commit.number) continue;
+      for (const domain::Record& record : *other.records) {
+        if (pool_of(record) != pool) continue;
+        if (other.state == Commit::State::Waiting) return false;
+        if (other.state == Commit::State::Written) newest = &record;
+      }
+    }
+    if (newest == nullptr) continue;
+    if (records.empty()) records = *commit.records;
+    records[i] = *newest;
+  }
+  if (!records.empty()) {
+    commit.records = std::make_shared<const std::vector<domain::Record>>(std::move(records));
+  }
+  return true;
 }
 
 void Shell::advance() {

@@ -42,7 +42,8 @@ class Shell {
         domain::Journal& journal, domain::Archive& archive,
         std::map<std::string, domain::Executor*> executors);
 
-  // Steps the core with `event` and everything that follows from it.
+  // Steps the core with `event` and everything that follows from it. What executors report before
+  // Restored (one has recovered while another still does) waits for it.
   void feed(domain::Event event);
 
   // A ticket and the waiting for its reply; feed the event that carries the ticket in between.
@@ -90,6 +91,7 @@ class Shell {
     domain::CommitNo number = 0;
     bool admission = false;
     enum class State { Waiting, Written, Failed, Undone } state = State::Waiting;
+    bool again = false;  // it failed before
     base::MonoTime appended{};
     std::shared_ptr<const std::vector<domain::Record>> records;
     std::vector<domain::Reply> replies;
@@ -107,6 +109,8 @@ class Shell {
   void journal_done(domain::CommitNo number, domain::Status status);
   void advance();
   void retry_failed();
+  void end_hold();
+  bool take_newer_pools(Commit& commit);
   void deliver(domain::Reply reply);
   void show(const Commit& commit);
 
@@ -129,6 +133,7 @@ class Shell {
   Clocks clocks_;
 
   std::deque<domain::Event> events_;
+  bool restored_ = false;
   bool stepping_ = false;
   bool stopped_ = false;
   bool stuck_ = false;          // a commit that may not be lost could not be written

@@ -57,7 +57,10 @@ std::string Core::check() const {
       if (s.find_fence(t.fence) != slot) return name + "is not found by its fence";
       if (t.bucket != Bucket::Running || t.state != TaskState::Running) return name + "runs unseen";
     }
-    if (t.place == Place::Held && t.durable && t.waits == 0 && t.since <= s.now.mono) {
+    // (Unless its time came and the alarm is late.)
+    const bool alarm_due = s.timers.earliest() <= s.now.mono;
+    if (t.place == Place::Held && t.durable && t.waits == 0 && t.since <= s.now.mono &&
+        !alarm_due) {
       return name + "is held for no reason";
     }
     if (t.place == Place::RetryWait && t.timer == kNone) return name + "waits for no time";

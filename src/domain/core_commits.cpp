@@ -58,7 +58,10 @@ void Core::State::durable(const Pending& waiting) {
     case Pending::Kind::Task:
       if (tasks[waiting.slot].id.value != waiting.id) return;
       tasks[waiting.slot].durable = true;
-      if (tasks[waiting.slot].key != kNone) keys[tasks[waiting.slot].key].admission = 0;
+      if (const std::uint32_t key = tasks[waiting.slot].key; key != kNone) {
+        keys[key].admission = 0;
+        if (tasks[waiting.slot].place == Place::Ended) keys.ended(key, now.mono);
+      }
       advance(waiting.slot);
       return;
     case Pending::Kind::Flow: {

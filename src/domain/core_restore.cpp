@@ -12,11 +12,18 @@ namespace mahavishnu::domain {
 void Core::State::on(const Restored& event) {
   epoch = event.snapshot.epoch;
   fence_counter = 0;
-  for (const PoolRecord& record : event.snapshot.pools) restore_pool(record);
+  for (const bool draining : {false, true}) {
+    for (const PoolRecord& record : event.snapshot.pools) {
+      if ((record.state == PoolState::Draining) == draining) restore_pool(record);
+    }
+  }
   for (const WorkflowRecord& record : event.snapshot.workflows) restore_flow(record);
   for (const TaskRecord& record : event.snapshot.tasks) {
-    if (record.spec == nullptr || find_task(record.id) != kNone) continue;
-    is_terminal(record.status.state) ? restore_ended(record) : restore_task(record);
+    if (is_terminal(record.status.state)) {
+      restore_ended(record);
+    } else if (record.spec != nullptr && find_task(record.id) == kNone) {
+      restore_task(record);
+    }
   }
   for (std::uint32_t flow = 0; flow < flows.end(); ++flow) {
     if (flows[flow].durable) restore_cells(flow);
@@ -31,8 +38,11 @@ void Core::State::on(const Restored& event) {
   }
 }
 
+// Of two with one name the draining one was gone already: its removal came not to the disk before
+// its successor did.
 void Core::State::restore_pool(const PoolRecord& record) {
-  if (find_pool(record.id) != kNone || pool_names.contains(record.spec.name)) return;
+  if (find_pool(record.id) != kNone) return;
+  if (pool_names.contains(record.spec.name)) return this->record(PoolRemoved{record.id});
   const std::uint32_t slot = add_pool(record.id, record.spec);
   LivePool& pool = pools[slot];
   pool.created = record.created;
@@ -71,11 +81,12 @@ std::uint32_t Core::State::cell_for(std::uint32_t slot, const TaskRecord& record
                                  [&](const Plan::Step& s) { return s.id == record.step; });
   if (step == plan.steps.end()) return kNone;
   if (step->each == Each::Once) return step->first_cell;
+  if (record.spec == nullptr) return kNone;
   const auto repo = repo_numbers[slot].find(record.spec->repo);
   return repo == repo_numbers[slot].end() ? kNone : step->first_cell + repo->second;
 }
 
-// Ended before, but others may still ask how.
+// Ended before, but others may still ask how. Of its specification the repository is enough.
 void Core::State::restore_ended(const TaskRecord& record) {
   ended_before[record.id] = record.status.state == TaskState::Completed;
   outcomes.remember(record.id, ended_before[record.id]);

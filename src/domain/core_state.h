@@ -127,6 +127,9 @@ struct Core::State {
   MonoTime due_at(Millis from_now) const;
   MonoTime due_at(WallTime at) const;
 
+  // ── core_cancel.cpp ──
+  CommitNo end_of_task(std::uint32_t task) const;
+
   // ── core_attempts.cpp ──
   void dispatch();
   void place(std::uint32_t task);

@@ -178,10 +178,9 @@ void Core::State::cancel(std::uint32_t task) {
     finish(task, TaskState::Cancelled, Reason::CancelledByCaller, nullptr);
     return;
   }
-  if (t.cancelling) return;
   t.cancelling = true;
   t.reason = Reason::CancelledByCaller;  // on disk, so that the answer holds after a crash
-  record_change(task, nullptr);
+  record_change(task, nullptr);  // again, for another caller: the first may not be there yet
   stop_attempt(task, Reason::CancelledByCaller);
 }
 
@@ -225,7 +224,7 @@ void Core::State::finish(std::uint32_t task, TaskState state, Reason reason,
   set_timer(task);
   record_change(task, result);
   after_commit({0, Pending::Kind::Settle, task, t.id.value, {}, 0});
-  if (t.key != kNone) keys.ended(t.key, now.mono);
+  if (t.key != kNone && t.durable) keys.ended(t.key, now.mono);  // or when its admission is on disk
   const std::uint32_t slot = t.pool;
   LivePool& pool = pools[slot];
   const bool failed = state == TaskState::Failed || state == TaskState::Dead;

@@ -27,7 +27,8 @@ class Journal {
   // Exhausted means the disk is full. Several commits in a row may be reported one after another.
   // `records` is shared, so that a commit that failed can be tried again without a copy. Trying again
   // may bring a commit after newer ones: a TaskChanged or WorkflowChanged whose version is not newer
-  // than the stored one changes nothing, and an AttemptPut never takes an end back.
+  // than the stored one changes nothing, and an AttemptPut never takes an end back. A change of what
+  // is not there changes nothing: its admission has failed.
   virtual void append(CommitNo commit, std::shared_ptr<const std::vector<Record>> records) = 0;
   virtual void on_done(Done done) = 0;
 };

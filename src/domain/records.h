@@ -116,7 +116,7 @@ using Record = std::variant<PoolPut, PoolRemoved, TaskAdmitted, TaskChanged, Att
                             WorkflowAdmitted, WorkflowChanged>;
 
 // What a start finds on disk. Ended tasks are not in it, unless a live one depends on them or they
-// belong to a workflow that has not ended.
+// belong to a workflow that has not ended; of their specification only the repository need be there.
 struct Snapshot {
   std::uint64_t epoch = 0;  // of this start; already durable
   std::vector<PoolRecord> pools;

@@ -13,9 +13,9 @@ constexpr std::size_t kListedText = 1024;
 // In this order in every SELECT of tasks; Row reads them in the same order.
 constexpr const char* kStatusColumns =
     "seq,id,pool,pool_name,batch,batch_index,workflow,step,created,state,reason,attempt,version,"
-    "started,ended,due,queue_ms,run_ms";
+    "started,ended,due,queue_ms,run_ms,repo";
 constexpr const char* kListingColumns =
-    ",repo,caller,worker_type,priority,labels,result_truncated,result_output_bytes,"
+    ",caller,worker_type,priority,labels,result_truncated,result_output_bytes,"
     "result_dropped_bytes,result_spool,result_message,result_unenforced,";
 
 // Reads the columns of one row from left to right.
@@ -127,10 +127,13 @@ Result<domain::TaskRecord> read_task(const Statement& statement, Detail detail) 
   task.step = row.text();
   task.created = row.time();
   if (auto read = read_status(row, task.status); !read) return fail(std::move(read.error()));
-  if (detail == Detail::Status) return task;
 
   auto spec = std::make_shared<domain::TaskSpec>();
   spec->repo = row.text();
+  if (detail == Detail::Status) {
+    task.spec = std::move(spec);
+    return task;
+  }
   spec->caller = row.text();
   spec->worker_type = row.text();
   row.number(spec->priority);

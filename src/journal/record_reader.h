@@ -14,7 +14,7 @@ namespace mahavishnu::journal {
 
 // How much of a task's row is read.
 enum class Detail {
-  Status,   // no specification: what the core keeps of an ended task
+  Status,   // of the specification only the repository: what the core asks of an ended task
   Listing,  // the specification's small fields only (repo, caller, worker type, priority, labels),
             // the result without its text, except the last 1,024 bytes of one that failed
   Full,     // everything

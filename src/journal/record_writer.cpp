@@ -252,24 +252,8 @@ Status RecordWriter::put(const domain::TaskChanged& changed) {
     update.bind_some(18, result.streams);
     update.bind_some(19, result.text);
   }
-  if (auto done = update.run(); !done) return done;
-  if (database_->changes() > 0) return {};
-  return known("tasks", changed.task.value, changed.task.str());
-}
-
-// An update that met no row is right when a newer version is stored already, and a fault when there
-// is no such row at all.
-Status RecordWriter::known(const char* table, base::Ulid id, const std::string& name) {
-  const std::string sql = std::string("SELECT 1 FROM ") + table + " WHERE id=?1 AND settled IS ";
-  for (const char* half : {"NULL", "NOT NULL"}) {
-    auto select = database_->prepare(sql + half);
-    if (!select) return fail(std::move(select.error()));
-    select->bind(1, id);
-    auto row = select->step();
-    if (!row) return fail(std::move(row.error()));
-    if (*row) return {};
-  }
-  return fail(ErrorCode::Internal, name + " is not in the journal, so its change cannot be kept");
+  // It meets no row when a newer version is stored already, or when the task's admission failed.
+  return update.run();
 }
 
 Status RecordWriter::put(const domain::AttemptPut& put) {
@@ -312,9 +296,7 @@ Status RecordWriter::put(const domain::WorkflowChanged& changed) {
   change_workflow_.bind(1, changed.workflow.value);
   bind_status(change_workflow_, 2, changed.status);
   bind_settled(change_workflow_, 13, is_terminal(changed.status.state), transaction_);
-  if (auto done = change_workflow_.run(); !done) return done;
-  if (database_->changes() > 0) return {};
-  return known("workflows", changed.workflow.value, changed.workflow.str());
+  return change_workflow_.run();
 }
 
 }  // namespace mahavishnu::journal

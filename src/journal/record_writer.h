@@ -48,7 +48,6 @@ class RecordWriter {
                  domain::WorkflowId workflow);
   Status extend(Span& span, base::Ulid owner, std::int64_t seq);
   Status close(Span& span);
-  Status known(const char* table, base::Ulid id, const std::string& name);
 
   Database* database_;
   Statement put_pool_, remove_pool_, admit_task_, change_task_, end_task_, put_label_, put_spec_,

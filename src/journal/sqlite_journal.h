@@ -74,8 +74,8 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
   SqliteJournal(const SqliteJournal&) = delete;
   SqliteJournal& operator=(const SqliteJournal&) = delete;
 
-  // Reads what is live, before the first append; blocks. Ended tasks in the snapshot have no
-  // specification (`spec` is null), running ones have their attempts.
+  // Reads what is live, before the first append; blocks. Of ended tasks' specifications
+  // the snapshot has only the repository; running ones have their attempts.
   base::Result<domain::Snapshot> load();
 
   // Writes what is pending, ends the threads. On the control thread, or when it runs no more; no

@@ -207,6 +207,59 @@ TEST_CASE("dependencies hold, on live tasks and on ended ones") {
   CHECK(life.desk.running(waits));
 }
 
+TEST_CASE("an ended task comes without its specification, and its dependants still run") {
+  Life life;
+  TaskRecord& ended = life.task(TaskState::Completed);
+  ended.spec = nullptr;
+  TaskSpec spec;
+  spec.depends_on = {ended.id};
+  const TaskId runs = life.task(TaskState::Queued, spec).id;
+  life.start();
+  CHECK(life.desk.running(runs));
+}
+
+TEST_CASE("a workflow goes on where it was: an ended cell brings only its repository") {
+  Life life;
+  auto spec = std::make_shared<WorkflowSpec>();
+  spec->repos = {{"a", "/a"}};
+  spec->steps.resize(2);
+  spec->steps[0].id = "x";
+  spec->steps[1].id = "y";
+  spec->steps[1].depends_on = {"x"};
+  WorkflowRecord flow;
+  flow.id = WorkflowId{life.desk.ids.next(life.desk.now.wall)};
+  flow.spec = spec;
+  life.event.snapshot.workflows.push_back(flow);
+  TaskSpec cell;
+  cell.repo = "a";
+  for (const auto& [step, state] :
+       {std::pair("x", TaskState::Completed), {"y", TaskState::Queued}}) {
+    TaskRecord& record = life.task(state, cell);
+    record.workflow = flow.id;
+    record.step = step;
+  }
+  const TaskId second = life.event.snapshot.tasks.back().id;
+  life.start();
+  REQUIRE(life.desk.running(second));
+  life.desk.end(second);
+  CHECK(life.desk.workflows.at(flow.id).state == WorkflowState::Completed);
+}
+
+TEST_CASE("of two pools of one name the draining one was gone already") {
+  for (const bool draining_first : {true, false}) {
+    Life life;
+    auto& pools = life.event.snapshot.pools;
+    PoolRecord old = pools.front();
+    old.id = PoolId{life.desk.ids.next(life.desk.now.wall)};
+    old.state = PoolState::Draining;
+    const PoolId kept = pools.front().id;
+    pools.insert(draining_first ? pools.begin() : pools.end(), old);
+    life.start();
+    CHECK(life.desk.core.find_pool("default").value() == kept);
+    CHECK(life.desk.removed == std::vector<PoolId>{old.id});
+  }
+}
+
 TEST_CASE("idempotency keys of live tasks hold") {
   Life life;
   TaskSpec spec;

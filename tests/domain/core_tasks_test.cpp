@@ -253,4 +253,46 @@ TEST_CASE("while the disk is held nothing starts, and everything does after it")
   CHECK(desk.running(task));
 }
 
+TEST_CASE("whoever cancels a task again is answered after the first cancel is on disk") {
+  Desk desk;
+  desk.pool();
+  PoolSpec closed;
+  closed.name = "closed";
+  const PoolId pool = desk.pool(closed);
+  desk.step(ScalePool{++desk.ticket, pool, 0, {}});
+  desk.settle();
+  TaskSpec waits;
+  waits.pool = pool;
+  const TaskId queued = desk.submit(waits);
+  const TaskId runs = desk.submit();
+  for (const TaskId task : {queued, runs}) {
+    desk.step(CancelTasks{++desk.ticket, {task}});
+    const CommitNo first = desk.last_commit;
+    REQUIRE(first > desk.persisted);
+    desk.step(CancelTasks{++desk.ticket, {task}});
+    CHECK(desk.replies.at(desk.ticket).after >= first);
+    desk.settle();
+  }
+}
+
+TEST_CASE("a key is not forgotten while the admission that took it may still fail") {
+  CoreOptions options;
+  options.key_memory = Millis(1000);
+  Desk desk(options);
+  desk.pool();
+  TaskSpec spec;
+  spec.idempotency_key = "k";
+  const TaskId task = desk.offer(spec);
+  const CommitNo admission = desk.last_commit;
+  desk.step(CancelTasks{++desk.ticket, {task}});
+  desk.now.mono += Millis(5000);
+  desk.step(TimerDue{});
+  desk.step(PersistFailed{admission, Error{ErrorCode::Exhausted, "the disk is full", 0}});
+  desk.settle();
+  CHECK(desk.core.counts().live == 0);
+  const TaskId again = desk.submit(spec);
+  CHECK(desk.item().id == again);
+  CHECK_FALSE(desk.item().existing);
+}
+
 TEST_SUITE_END();

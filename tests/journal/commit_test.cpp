@@ -97,14 +97,17 @@ TEST_SUITE("SqliteJournal: commits") {
     CHECK(world.tasks({})->items.size() == 2);
   }
 
-  TEST_CASE("a change of a task that was never admitted fails and names it") {
+  TEST_CASE("a change of a task whose admission failed changes nothing, and is no failure") {
     TempDirectory directory;
     World world(options_in(directory));
     Ids ids;
     const auto task = queued_task(ids);
-    const auto status = world.commit({change(task, TaskState::Running, 2)});
-    REQUIRE_FALSE(status);
-    CHECK(status.error().message.find(task.id.str()) != std::string::npos);
+    const auto other = queued_task(ids);
+    CHECK(world.commit({change(task, TaskState::Cancelled, 2), TaskAdmitted{other}}));
+    CHECK_FALSE(world.task(task.id));
+    CHECK(world.task(other.id));
+    WorkflowStatus ended{WorkflowState::Cancelled, 2, 1, 0, 0, 0, 0, 1, 0, at(1), at(2)};
+    CHECK(world.commit({WorkflowChanged{ids.next<WorkflowId>(), ended}}));
   }
 
   TEST_CASE("a change tried again after a newer one changes nothing") {

@@ -77,6 +77,9 @@ TEST_SUITE("SqliteJournal: load") {
     const auto over = pending_workflow(ids);
     auto of_live = queued_task(ids);
     of_live.workflow = live.id;
+    auto spec = *of_live.spec;
+    spec.repo = "alpha";  // which cell of the workflow it was
+    of_live.spec = std::make_shared<const TaskSpec>(spec);
     auto of_over = queued_task(ids);
     of_over.workflow = over.id;
     const auto needed = queued_task(ids);
@@ -91,7 +94,7 @@ TEST_SUITE("SqliteJournal: load") {
     const auto snapshot = world.journal().load();
     REQUIRE(snapshot);
     CHECK(ids_of(*snapshot) == std::vector{of_live.id, needed.id, waiting.id});
-    CHECK(snapshot->tasks[0].spec == nullptr);
+    CHECK(snapshot->tasks[0].spec->repo == "alpha");
     CHECK(snapshot->tasks[0].status.state == TaskState::Failed);
     CHECK(same(snapshot->workflows, {live}));
   }

@@ -19,15 +19,18 @@ class HandExecutor final : public domain::Executor {
     bool released = false;
   };
 
-  bool end_on_start = false;  // every attempt succeeds at once
+  bool end_on_start = false;   // every attempt succeeds at once
+  bool late_recovery = false;  // recover() is answered by recover_now()
   bool spools_removed = false;
   std::optional<std::int64_t> resident_bytes = 1000;  // of each; < 0: cannot be told; null: hangs
 
   void subscribe(Events events) override { events_ = std::move(events); }
   void recover(
       std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> answer) override {
-    answer(found);
+    recovery_ = std::move(answer);
+    if (!late_recovery) recover_now();
   }
+  void recover_now() { recovery_(found); }
   void start(domain::AttemptOrder order) override {
     const domain::Fence fence = order.fence;
     started_.push_back(fence);
@@ -86,6 +89,7 @@ class HandExecutor final : public domain::Executor {
 
  private:
   Events events_;
+  std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> recovery_;
   std::vector<domain::Fence> started_;
   std::map<domain::Fence, Attempt> attempts_;
 };

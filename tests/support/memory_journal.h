@@ -32,17 +32,18 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
   void on_done(Done done) override { done_ = std::move(done); }
 
   void release() {
-    while (!pending_.empty()) {
-      auto [commit, records] = std::move(pending_.front());
-      pending_.pop_front();
-      domain::Status status;
-      if (fail_with) {
-        status = domain::fail(*fail_with);
-      } else {
-        for (const auto& record : *records) apply(record);
-      }
-      asio::post(executor_, [this, commit = commit, status] { done_(commit, status); });
+    while (!pending_.empty()) release_one();
+  }
+  void release_one() {
+    auto [commit, records] = std::move(pending_.front());
+    pending_.pop_front();
+    domain::Status status;
+    if (fail_with) {
+      status = domain::fail(*fail_with);
+    } else {
+      for (const auto& record : *records) apply(record);
     }
+    asio::post(executor_, [this, commit = commit, status] { done_(commit, status); });
   }
 
   void task(domain::TaskId id, Answer<domain::TaskRecord> answer) override {
@@ -157,13 +158,17 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
       keys_[{spec.caller, spec.idempotency_key}].task = record.task.id;
   }
   void put(const domain::TaskChanged& record) {
-    auto& task = tasks_.at(record.task);
+    const auto found = tasks_.find(record.task);
+    if (found == tasks_.end()) return;
+    domain::TaskRecord& task = found->second;
     if (record.status.version <= task.status.version) return;
     task.status = record.status;
     if (record.result) task.result = record.result;
   }
   void put(const domain::AttemptPut& record) {
-    auto& attempts = tasks_.at(record.attempt.task).attempts;
+    const auto found = tasks_.find(record.attempt.task);
+    if (found == tasks_.end()) return;
+    auto& attempts = found->second.attempts;
     for (auto& attempt : attempts) {
       if (attempt.number != record.attempt.number) continue;
       if (!attempt.ended) attempt = record.attempt;
@@ -178,7 +183,9 @@ class MemoryJournal final : public domain::Journal, public domain::Archive {
       keys_[{spec.caller, spec.idempotency_key}].workflow = record.workflow.id;
   }
   void put(const domain::WorkflowChanged& record) {
-    auto& workflow = workflows_.at(record.workflow);
+    const auto found = workflows_.find(record.workflow);
+    if (found == workflows_.end()) return;
+    domain::WorkflowRecord& workflow = found->second;
     if (record.status.version > workflow.status.version) workflow.status = record.status;
   }
 
