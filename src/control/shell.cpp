@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted.h"
 #include "control/service.h"
 
 namespace mahavishnu::control {
@@ -102,12 +103,13 @@ void Shell::perform(domain::Persist& effect) {
   commit.appended = timers_.now().mono;
   commit.records = std::make_shared<const std::vector<domain::Record>>(std::move(effect.records));
   const auto records = commit.records;
+  if (base::planted(10)) show(commit);
   commits_.push_back(std::move(commit));
   journal_.append(effect.commit, records);
 }
 
 void Shell::perform(domain::Reply& effect) {
-  if (effect.after <= on_disk_) return deliver(std::move(effect));
+  if (effect.after <= on_disk_ || base::planted(1)) return deliver(std::move(effect));
   const std::size_t at = effect.after - commits_.front().number;
   auto& replies = commits_[at].replies;
   // A second answer to a ticket replaces the first: a commit that one rested on has failed.
@@ -141,6 +143,8 @@ void Shell::journal_done(domain::CommitNo number, domain::Status status) {
     commit.replies.clear();
     clocks_.count("journal.admission_failed");
     feed(domain::PersistFailed{number, status.error()});
+  } else if (base::planted(9)) {
+    commit.state = Commit::State::Written;
   } else {
     commit.state = Commit::State::Failed;
     clocks_.count("journal.write_failed");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
 namespace mahavishnu::control {
 
 Watch::Watch(Watchers& watchers, std::vector<WatchKey> keys)
@@ -23,6 +24,7 @@ Watch::~Watch() {
 }
 
 base::awaitable<base::Result<bool>> Watch::changed(base::MonoTime until) {
+  if (base::planted(12)) changed_ = false;
   if (!changed_ && !watchers_.stopped_) {
     bool late = false;
     const auto alarm = watchers_.alarms_.at(until, [this, &late] {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/planted.h"
 #include "domain/core_state.h"
 
 namespace mahavishnu::domain {
@@ -113,7 +114,8 @@ void Core::State::give_back(std::uint32_t task) {
   LiveTask& t = tasks[task];
   const Claim claim = claim_of(t);
   fence_index.erase(hash_fence(t.fence), task);
-  ledger.give(claim);
+  if (!base::planted(5) || !t.cancelling) ledger.give(claim);
+  if (base::planted(4) && ledger.running() > 0) ledger.give(claim);
   queues.ended(t.share);
   queues.released(claim);
   pools[t.pool].workers[t.worker / 64] &= ~(std::uint64_t{1} << (t.worker % 64));
@@ -139,7 +141,12 @@ void Core::State::on(const AttemptStarted& event) {
 }
 
 void Core::State::on(const AttemptEnded& event) {
-  const std::uint32_t task = find_fence(event.fence);
+  std::uint32_t task = find_fence(event.fence);
+  for (std::uint32_t slot = 0; base::planted(3) && task == kNone && slot < tasks.end(); ++slot) {
+    const LiveTask& other = tasks[slot];
+    const bool runs = !other.id.is_null() && other.place == Place::Running;
+    if (runs && other.fence.counter == event.fence.counter) task = slot;
+  }
   if (task == kNone) {
     ++totals.stale_completions;
     return;
@@ -165,7 +172,8 @@ void Core::State::end_attempt(std::uint32_t task, const AttemptEnded& end) {
 void Core::State::decide(std::uint32_t task, Reason reason, const TaskResult* result) {
   LiveTask& t = tasks[task];
   if (reason == Reason::Ok) return finish(task, TaskState::Completed, Reason::Ok, result);
-  if (t.cancelling || reason == Reason::CancelledByCaller) {
+  if (base::planted(7) && t.cancelling) reason = Reason::Lost;
+  if ((t.cancelling && !base::planted(7)) || reason == Reason::CancelledByCaller) {
     finish(task, TaskState::Cancelled, Reason::CancelledByCaller, result);
     if (t.flow != kNone) stop_after(t.flow, t.cell);
     return;

@@ -5,6 +5,7 @@
 // in order of admission, what every task does next. An attempt nobody found is lost.
 #include <algorithm>
 
+#include "base/planted.h"
 #include "domain/core_state.h"
 
 namespace mahavishnu::domain {
@@ -247,6 +248,7 @@ void Core::State::restore_attempt(const Restored::Found& found) {
   t.attempt = std::max(t.attempt, found.attempt);
   t.up = true;
   begin_attempt(slot, found.fence);
+  if (base::planted(8)) ledger.take(claim_of(t));
   if (!known) {
     keep_together(2);
     record_change(slot, nullptr);

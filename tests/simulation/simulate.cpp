@@ -6,6 +6,8 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/planted.h"
+#include "simulation/plants.h"
 #include "simulation/server_world.h"
 
 using mahavishnu::simulation::ServerWorld;
@@ -15,13 +17,15 @@ namespace {
 constexpr const char* kHelp =
     "simulate [--seeds N | --seconds S] [--first SEED]   runs seeds one after another\n"
     "simulate --seed SEED [--trace]                      runs one, and tells its story\n"
-    "A seed that fails prints itself and the last steps; --trace prints every step.\n";
+    "A seed that fails prints itself and the last steps; --trace prints every step.\n"
+    "simulate-plants … --plant N: with the fault N of tests/simulation/plants.h in it.\n";
 
 struct Asked {
   std::uint64_t first = 1;
   std::uint64_t seeds = 0;
   double seconds = 5;
   std::uint64_t only = 0;
+  int plant = 0;
   bool aloud = false;
   bool help = false;
 };
@@ -45,6 +49,8 @@ Asked read(int count, char** words) {
       asked.first = std::strtoull(value, nullptr, 10);
     } else if (word == "--seed") {
       asked.only = std::strtoull(value, nullptr, 10);
+    } else if (word == "--plant") {
+      asked.plant = std::atoi(value);
     } else {
       asked.help = true;
     }
@@ -63,6 +69,17 @@ std::string run(std::uint64_t seed, bool tracing, bool aloud) {
   return world.verdict().broken;
 }
 
+// False: there is no such fault, or this build has none.
+bool plant(int number) {
+#ifdef MAHAVISHNU_PLANTS
+  if (number < 0 || number > mahavishnu::simulation::kLastPlant) return false;
+  mahavishnu::base::alive_plant = number;
+  return true;
+#else
+  return number == 0;
+#endif
+}
+
 // A failed seed is run again for its story.
 bool good(std::uint64_t seed, const Asked& asked) {
   const std::string broken = run(seed, asked.aloud, asked.aloud);
@@ -78,7 +95,7 @@ bool good(std::uint64_t seed, const Asked& asked) {
 
 int main(int count, char** words) {
   const Asked asked = read(count, words);
-  if (asked.help) return std::fputs(kHelp, stderr), 2;
+  if (asked.help || !plant(asked.plant)) return std::fputs(kHelp, stderr), 2;
   mahavishnu::base::log()->set_level(spdlog::level::off);
   if (asked.only != 0) return good(asked.only, asked) ? 0 : 1;
   const auto start = std::chrono::steady_clock::now();
