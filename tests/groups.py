@@ -182,6 +182,9 @@ GROUPS = {
     "simulation-plants": ("each of twelve faults planted in core and shell is found within 60 s",
                           script("tests", "simulation", "plants.py", target="tests/simulation/simulate-plants",
                                  arguments=[os.path.join(BUILD, "tests", "simulation", "simulate-plants")])),
+    "durability": ("power loss and failing calls at every moment: what was told is on the disk",
+                   lambda: build(BUILD, targets=["tests/durability/test_durability"])
+                   or run_programs(BUILD, ["durability"])),
     "clients": ("official SDK clients", script("tests", "clients", "run.py")),
     "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
                    lambda: sanitized(SANITIZED)),
