@@ -49,9 +49,12 @@ struct ServerWorld::Life {
             std::map<std::string, Executor*>{{"other", &other}, {"shell", &shell}})),
         clients(*io, *service, world.disk_, world.witness_, world.dice_, world.verdict_,
                 world.commands_) {}
-  // The coroutines go first: what they use is still there.
+  // The coroutines go first: what they use is still there. Before them, what holds their timers.
   ~Life() {
     service->stop();
+    journal.drop_callbacks();
+    shell.drop_callbacks();
+    other.drop_callbacks();
     io.reset();
     service.reset();
   }

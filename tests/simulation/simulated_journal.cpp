@@ -116,7 +116,6 @@ void SimulatedJournal::end(bool orderly) {
                 " commits under way are on disk");
   queue_.clear();
   reports_.clear();
-  reads_.clear();
 }
 
 // ── Reads ────────────────────────────────────────────────────────────────────────────────────────

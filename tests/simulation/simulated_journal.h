@@ -35,6 +35,7 @@ class SimulatedJournal final : public Journal, public Archive {
   // The life ends. What was handed over is written by an orderly stop; of a crash the dice say how
   // much of it had reached the disk.
   void end(bool orderly);
+  void drop_callbacks() { reads_.clear(); }
 
   void append(CommitNo commit, std::shared_ptr<const std::vector<Record>> records) override;
   void on_done(Done done) override { done_ = std::move(done); }

@@ -82,6 +82,7 @@ class SimulatedExecutor final : public Executor {
   // Attempts the server knows to run: handed over, and their end not told.
   std::size_t open() const { return open_.size(); }
   bool recovering() const { return recovery_ != nullptr; }
+  void drop_callbacks() { recovery_ = nullptr; }  // the life ends
 
   void subscribe(Events events) override { events_ = std::move(events); }
   void recover(std::function<void(Result<std::vector<Restored::Found>>)> answer) override {
