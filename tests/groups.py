@@ -138,7 +138,7 @@ def coverage():
         return wrong
     total = run_programs(folder, COVERED)
     for layer in COVERED:
-        done = run(["gcovr", "--root", ROOT, "--filter", f"src/{layer}/", "--json-summary", folder])
+        done = run(["gcovr", "--root", ROOT, "--filter", f"src/{layer}/", "--json-summary=-", folder])
         try:
             percent = json.loads(done.stdout[done.stdout.index("{"):])["line_percent"]
         except (ValueError, KeyError):
