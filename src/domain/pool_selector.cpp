@@ -57,9 +57,12 @@ void PoolSelector::remove(std::uint32_t pool) {
 void PoolSelector::update(std::uint32_t pool, bool open, std::uint32_t used,
                           std::uint32_t workers) {
   Member& member = members_[pool];
+  const bool entered = member.heap_at != kNone;
+  // A task that only goes from the queue to a worker is the same load.
+  if (open == entered && member.used == used && member.workers == workers) return;
   member.used = used;
   member.workers = workers;
-  if (open != (member.heap_at != kNone)) {
+  if (open != entered) {
     open ? enter(pool) : leave(pool);
   } else if (open) {
     groups_[member.group].by_load.update(pool, LoadOrder{*this});
