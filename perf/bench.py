@@ -15,7 +15,16 @@ from lib import machine, report
 from lib.server import Missing, Scratch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAMES = ("rpc", "submit", "spawn", "workflows", "bridge", "coldstart")
+NAMES = (
+    "rpc",
+    "submit",
+    "spawn",
+    "workflows",
+    "scheduler",
+    "restart",
+    "bridge",
+    "coldstart",
+)
 SKIPPED = 77
 
 

@@ -93,33 +93,42 @@ class Mahavishnu:
         self.port = free_port()
         self.log = open(os.path.join(scratch.path, "server.log"), "ab+")
         config = scratch.file("config.yaml", "")
-        self.process = subprocess.Popen(
-            [
-                binary,
-                "serve",
-                "--http",
-                f"127.0.0.1:{self.port}",
-                "--config",
-                config,
-                "--repos",
-                repos_yaml,
-                "--data",
-                self.data,
-                "--log-level",
-                "warn",
-                *extra,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-            env={**os.environ, **(env or {})},
-        )
-        self.pid = self.process.pid
-        self._wait_ready()
+        self.command = [
+            binary,
+            "serve",
+            "--http",
+            f"127.0.0.1:{self.port}",
+            "--config",
+            config,
+            "--repos",
+            repos_yaml,
+            "--data",
+            self.data,
+            "--log-level",
+            "warn",
+            *extra,
+        ]
+        self.env = {**os.environ, **(env or {})}
+        self.start()
         with open(os.path.join(self.data, "token"), encoding="utf-8") as text:
             self.token = text.read().strip()
 
-    def _wait_ready(self, limit=30):
+    def start(self, look_s=0.02):
+        """Starts it, or starts it again once it is gone, and looks so often whether it is ready; ms
+        from exec to ready."""
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            env=self.env,
+        )
+        self.pid = self.process.pid
+        self._wait_ready(look_s)
+        return 1000 * (time.monotonic() - began)
+
+    def _wait_ready(self, look_s, limit=30):
         until = time.monotonic() + limit
         while time.monotonic() < until and self.process.poll() is None:
             try:
@@ -130,7 +139,7 @@ class Mahavishnu:
                     return
             except OSError:
                 pass
-            time.sleep(0.02)
+            time.sleep(look_s)
         self.log.seek(0)
         tail = self.log.read()[-2000:].decode(errors="replace")
         end(self.process)
