@@ -172,6 +172,8 @@ GROUPS = {
     "unit": ("every layer's tests, and the dependency rule", unit),
     "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
+    "record": ("what --record writes is played again with the same answers",
+               script("tests", "transcripts", "record.py")),
     "bridge": ("bridges, the server in the background, and what happens when it dies",
                script("tests", "bridge", "run.py")),
     "kill9": ("50 kills at random moments: nothing lost, doubled or left",

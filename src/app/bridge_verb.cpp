@@ -49,14 +49,17 @@ awaitable<Result<std::unique_ptr<rpc::Connection>>> attach(Attachment& attachmen
   co_return std::move(attached->connection);
 }
 
-awaitable<int> run_bridge(const Setup& setup, Hello hello) {
+awaitable<int> run_bridge(const Setup& setup, Hello hello, Recording* recording) {
   const auto executor = co_await asio::this_coro::executor;
   net::StreamLimits limits;
   limits.max_message_bytes = static_cast<std::size_t>(setup.config.number("rpc.max_message_bytes"));
   auto stdio = net::open_stdio(executor, STDIN_FILENO, STDOUT_FILENO, limits);
   if (!stdio) co_return failed(stdio.error());
   Attachment attachment(setup, hello, {});
-  Bridge bridge(executor, **stdio,
+  std::optional<RecordedConnection> recorded;
+  if (recording != nullptr) recorded.emplace(**stdio, *recording, kStdioName);
+  rpc::Connection& client = recorded ? static_cast<rpc::Connection&>(*recorded) : **stdio;
+  Bridge bridge(executor, client,
                 [&attachment, &setup, &hello] { return attach(attachment, setup, hello); });
   const auto outcome = co_await bridge.run();
   co_await (*stdio)->drain();
@@ -151,10 +154,10 @@ void tell_welcome(const Setup& setup, const Hello& hello, const Welcome& welcome
   std::cerr << std::flush;
 }
 
-int bridge_stdio(const Setup& setup, Hello hello) {
+int bridge_stdio(const Setup& setup, Hello hello, Recording* recording) {
   prepare_process();
   hello.make_room = true;
-  return run_to_end(run_bridge(setup, std::move(hello)));
+  return run_to_end(run_bridge(setup, std::move(hello), recording));
 }
 
 std::optional<int> serve_at_owner(const Setup& setup, Hello hello) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "app/hello.h"
+#include "app/recording.h"
 #include "app/setup.h"
 
 namespace mahavishnu::app {
@@ -14,7 +15,7 @@ Hello hello_of(const Setup& setup);
 
 // `serve --stdio`: carries stdin and stdout to the server of the data directory, which is started
 // in the background when there is none. The exit code.
-int bridge_stdio(const Setup& setup, Hello hello);
+int bridge_stdio(const Setup& setup, Hello hello, Recording* recording);
 
 // `serve --http` on a directory that another server owns: that one listens until this process is
 // told to end. The exit code, or nullopt when there is no such server (any more).

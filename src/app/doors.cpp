@@ -43,10 +43,11 @@ net::HttpOptions http_options(const Config& config) {
 }  // namespace
 
 Doors::Doors(asio::any_io_executor control, Engine& engine, const Setup& setup, bool background,
-             std::function<void()> make_room)
+             Recording* recording, std::function<void()> make_room)
     : control_(control),
       engine_(engine),
       setup_(setup),
+      recording_(recording),
       local_(control, engine, setup, local_options(background, std::move(make_room))),
       group_(control, "doors") {}
 
@@ -59,6 +60,7 @@ LocalDoor::Options Doors::local_options(bool background, std::function<void()> m
   options.lend_http = [this](const Hello& hello) { return lend_http(hello); };
   options.return_http = [this] { return_http(); };
   options.listening = [this] { return listening(); };
+  options.recording = recording_;
   return options;
 }
 
@@ -169,6 +171,9 @@ rpc::HttpRest Doors::route(std::shared_ptr<rpc::HttpExchange> exchange) {
   if (path == "/mcp" || path == "/tools/call") {
     mcp::View view = door_->view;
     view.caller = std::string(exchange->caller());
+    if (recording_ != nullptr) {
+      exchange = std::make_shared<RecordedExchange>(std::move(exchange), *recording_);
+    }
     return path == "/mcp"
                ? engine_.server().handle_mcp(std::move(exchange), std::move(view))
                : engine_.server().handle_tools_call(std::move(exchange), std::move(view));

@@ -27,9 +27,9 @@ struct HttpDoor {
 class Doors {
  public:
   // `background`: a bridge started this server; `make_room` is called when a newer one may take
-  // over.
+  // over. `recording`: of what clients say, or nullptr.
   Doors(asio::any_io_executor control, Engine& engine, const Setup& setup, bool background,
-        std::function<void()> make_room);
+        Recording* recording, std::function<void()> make_room);
   ~Doors();
 
   // The socket of the data directory.
@@ -58,6 +58,7 @@ class Doors {
   asio::any_io_executor control_;
   Engine& engine_;
   const Setup& setup_;
+  Recording* recording_;
   std::optional<HttpDoor> door_;
   std::optional<TokenCheck> token_;
   std::unique_ptr<net::HttpServer> http_;

@@ -146,7 +146,17 @@ awaitable<void> LocalDoor::serve_plain(rpc::Connection& connection, std::string 
   view.caller = "local";
   Unread whole(connection, std::move(first));
   const Presence presence(clients_, {&connection, false});
-  co_await engine_.server().serve(whole, std::move(view));
+  co_await speak(whole, std::move(view));
+}
+
+awaitable<void> LocalDoor::speak(rpc::Connection& connection, mcp::View view) {
+  if (options_.recording == nullptr) {
+    co_return co_await engine_.server().serve(connection, std::move(view));
+  }
+  const std::string name = options_.recording->next_name("socket");
+  options_.recording->opened(name, view);
+  RecordedConnection recorded(connection, *options_.recording, name);
+  co_await engine_.server().serve(recorded, std::move(view));
 }
 
 awaitable<void> LocalDoor::serve_bound(rpc::Connection& connection, rpc::Request request) {
@@ -167,7 +177,7 @@ awaitable<void> LocalDoor::serve_bound(rpc::Connection& connection, rpc::Request
       view.environment = std::make_shared<const Environment>(hello->environment);
       view.read_only = hello->read_only;
       view.tools = hello->tools;
-      co_await engine_.server().serve(connection, std::move(view));
+      co_await speak(connection, std::move(view));
     }
   }
   if (hello->listen && !answer->ending) options_.return_http();

@@ -13,6 +13,7 @@
 
 #include "app/engine.h"
 #include "app/hello.h"
+#include "app/recording.h"
 #include "base/task_group.h"
 #include "net/unix_socket.h"
 
@@ -29,6 +30,7 @@ class LocalDoor {
     std::function<base::Result<std::string>(const Hello&)> lend_http;
     std::function<void()> return_http;
     std::function<std::string()> listening;
+    Recording* recording = nullptr;  // of what clients say, if there is one
   };
   LocalDoor(asio::any_io_executor control, Engine& engine, const Setup& setup, Options options);
   ~LocalDoor();
@@ -53,6 +55,7 @@ class LocalDoor {
   static base::awaitable<void> serve(LocalDoor* self, ConnectionPtr connection);
   base::awaitable<void> serve_bound(rpc::Connection& connection, rpc::Request request);
   base::awaitable<void> serve_plain(rpc::Connection& connection, std::string first);
+  base::awaitable<void> speak(rpc::Connection& connection, mcp::View view);
   base::Result<Welcome> welcome(const Hello& hello);
 
   asio::any_io_executor control_;

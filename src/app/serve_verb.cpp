@@ -17,6 +17,7 @@
 #include "app/doors.h"
 #include "app/engine.h"
 #include "app/process.h"
+#include "app/recording.h"
 #include "app/verbs.h"
 #include "app/welcome.h"
 #include "base/log.h"
@@ -41,6 +42,7 @@ struct Plan {
   bool authenticated = true;
   Address address;
   mcp::View view;
+  Recording* recording = nullptr;
 };
 
 class Serving {
@@ -50,7 +52,7 @@ class Serving {
         setup_(setup),
         plan_(std::move(plan)),
         engine_(control_, setup, plan_.background ? "" : working_folder()),
-        doors_(control_, engine_, setup_, plan_.background,
+        doors_(control_, engine_, setup_, plan_.background, plan_.recording,
                [this] { ask_to_stop("a newer version takes over"); }),
         signals_(context, SIGTERM, SIGINT),
         stop_asked_(control_),
@@ -148,7 +150,12 @@ class Serving {
     mcp::View view = plan_.view;
     view.caller = "stdio";
     view.working_directory = working_folder();
-    co_await engine_.server().serve(*stdio_, std::move(view));
+    if (plan_.recording == nullptr) {
+      co_await engine_.server().serve(*stdio_, std::move(view));
+    } else {
+      RecordedConnection recorded(*stdio_, *plan_.recording, kStdioName);
+      co_await engine_.server().serve(recorded, std::move(view));
+    }
     if (!stopping_) ask_to_stop("end of input");
   }
 
@@ -244,25 +251,58 @@ Hello hello_for(const Setup& setup, const Plan& plan) {
   return hello;
 }
 
+base::Error read_elsewhere(const Setup& setup) {
+  const auto owner = DataDirectory::owner(setup.data);
+  return {ErrorCode::Conflict,
+          "--record writes what this process reads, and the server" +
+              (owner ? " with pid " + std::to_string(owner->pid) : std::string()) + " that owns " +
+              setup.data +
+              " reads instead; end it with `mahavishnu stop`, or choose another directory with "
+              "--data"};
+}
+
+// nullptr: none is wanted.
+Result<std::unique_ptr<Recording>> recording_for(const Arguments& arguments, const Setup& setup,
+                                                 const Plan& plan, bool bridge) {
+  if (!arguments.has("record")) return nullptr;
+  if (!bridge && DataDirectory::owner(setup.data)) return tl::unexpected(read_elsewhere(setup));
+  auto recording = Recording::open(
+      absolute_path(arguments.value("record"), working_folder(), setup.config.environment()),
+      setup.config, plan.view);
+  if (!recording) return recording;
+  std::cerr << "mahavishnu: recording to " << (*recording)->path()
+            << "; read it before you pass it on: it holds all that clients say"
+            << (bridge && plan.http ? " on stdio (HTTP is served by another process)" : "")
+            << std::endl;
+  return recording;
+}
+
 }  // namespace
 
 int serve_verb(const Arguments& arguments) {
   const auto setup = load_setup(arguments);
   if (!setup) return failed(setup.error());
-  const auto plan = plan_of(arguments, setup->config);
+  auto plan = plan_of(arguments, setup->config);
   if (!plan) {
     failed(plan.error());
     return 2;
   }
   const Hello hello = hello_for(*setup, *plan);
-  if (plan->stdio && !arguments.has("in-process")) return bridge_stdio(*setup, hello);
+  const bool bridge = plan->stdio && !arguments.has("in-process");
+  auto recording = recording_for(arguments, *setup, *plan, bridge);
+  if (!recording) return failed(recording.error());
+  plan->recording = recording->get();
+  if (bridge) return bridge_stdio(*setup, hello, plan->recording);
   if (auto log = base::start_log(setup->config.text("log.level")); !log) return failed(log.error());
   prepare_process();
   // Each turn ends by serving, or has waited for the end of a server that was faster.
   std::optional<int> exit_code;
   while (!exit_code) {
-    if (plan->http && !plan->stdio) exit_code = serve_at_owner(*setup, hello);
+    if (plan->http && !plan->stdio && plan->recording == nullptr) {
+      exit_code = serve_at_owner(*setup, hello);
+    }
     if (!exit_code) exit_code = serve_here(*setup, *plan);
+    if (!exit_code && plan->recording != nullptr) exit_code = failed(read_elsewhere(*setup));
     if (!exit_code && plan->background) exit_code = 0;  // who started it finds the faster one
   }
   base::stop_log();

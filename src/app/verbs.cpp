@@ -19,6 +19,7 @@ Verb serve() {
       "background when there is none; that one outlives its clients and leaves when it is idle.\n"
       "On a directory that another server owns, that one listens for HTTP while this lives.\n"
       "TERM lets what runs end, a second TERM does not.\n"
+      "With --record, what passes through this process can be played again: for a bug report.\n"
       "Examples:\n"
       "  mahavishnu serve\n"
       "  mahavishnu serve --stdio\n"
@@ -33,6 +34,7 @@ Verb serve() {
        {"tools", "a,b", "serve these tools only"},
        {"read-only", nullptr, "serve only tools that change nothing"},
        {"no-auth", nullptr, "HTTP without a token, on a loopback address only"},
+       {"record", "FILE", "write what clients say and are answered into FILE, as a transcript"},
        {"log-level", "L", "trace, debug, info, warn, error or off", "log.level"},
        kConfigFlag,
        kReposFlag,

@@ -1,76 +1,35 @@
 """Plays recorded conversations to the real binary and compares what comes back.
 
 A transcript is one JSON value a line:
-  {"args": ["--read-only"], "repos": ["one"]}   first line, optional: flags of `serve`, repositories made
-  {"in": {…}}  or  {"raw": "text"}              what the client sends
+  {"args": ["--read-only"], "repos": ["one"]}   first line, optional: flags of `serve`, repositories
+                                                made, "env": variables of the server
+  {"in": {…}}  or  {"raw": "text"}  or  {"hex": "ff00"}   what the client sends
   {"out": {…}}                                  what the server must answer, in this order
-  {"end": 0}                                    last line: input ends, the exit code
+  {"end": 0}                                    input ends; last of all, the exit code
 What changes from run to run is replaced before comparing: ids become <task 1>, <wf 1>, … in the order
 they are first seen (and are put back when a later "in" names them), times <time>, the scratch folder
 <scratch>, the version <version>, the machine's name <node>, and every number under a key that ends in _ms becomes 0. Of a listed
 tool the texts and schemas are left out (schemas/ and tests/tools hold them).
 
-usage: run.py [--update] [NAME…]     --update rewrites what the server answered
+What `serve --record FILE` wrote is a transcript as well (src/app/recording.h has its further lines).
+Its answers are matched by their ids, not by their order, and notifications are left out: of what ran
+at the same time something else may be first today.
+
+usage: run.py [--update] [--binary FILE] [--repos a,b] [NAME… | FILE…]
+  --update   rewrites what the server answered (of a recording: with names instead of ids)
+  --binary   another one than build/mahavishnu
+  --repos    the repositories that a recording's client worked on, made anew and nearly empty
 """
+import argparse
 import glob
 import json
 import os
-import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "app"))
-from harness import Scratch, Stdio  # noqa: E402
-
-ID = re.compile(r"\b(task|batch|pool|wf)_[0-9A-HJKMNP-TV-Z]{26}\b")
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-MS = re.compile(r'(\\?"[a-z_]*_ms\\?":)\s*[0-9.]+')
-NODE = re.compile(r'(\\*"node\\*":\s*\\*")[^"\\]*')
-HEAD = re.compile(r"\b[0-9a-f]{40}\b")
 NOT_A_TRANSCRIPT = {"expected": "a transcript"}
-
-
-class Names:
-    """What was replaced by which name, both ways."""
-
-    def __init__(self, scratch):
-        self.scratch, self.names, self.counts = scratch, {}, {}
-
-    def hide(self, value):
-        text = json.dumps(value, ensure_ascii=False)
-        text = text.replace(self.scratch.path, "<scratch>")
-        text = ID.sub(self.name_of, text)
-        text = HEAD.sub("<commit>", TIME.sub("<time>", text))
-        text = NODE.sub(r"\g<1><node>", MS.sub(r"\g<1>0", text))
-        value = json.loads(text)
-        self.hide_version(value)
-        result = value.get("result") if isinstance(value, dict) else None
-        for tool in result.get("tools", []) if isinstance(result, dict) else []:
-            for key in ("description", "inputSchema", "outputSchema"):
-                tool.pop(key, None)
-        return value
-
-    @staticmethod
-    def hide_version(value):
-        info = value.get("result", {}).get("serverInfo") if isinstance(value, dict) else None
-        if info and "version" in info:
-            info["version"] = "<version>"
-        meta = value.get("result", {}).get("_meta", {}) if isinstance(value, dict) else {}
-        for entry in meta.values():
-            if isinstance(entry, dict) and "version" in entry:
-                entry["version"] = "<version>"
-
-    def name_of(self, found):
-        if found[0] not in self.names:
-            kind = found[1]
-            self.counts[kind] = self.counts.get(kind, 0) + 1
-            self.names[found[0]] = f"<{kind} {self.counts[kind]}>"
-        return self.names[found[0]]
-
-    def show(self, text):
-        for value, name in self.names.items():
-            text = text.replace(name, value)
-        return text.replace("<scratch>", self.scratch.path)
+NOT_FIRST = {"in", "raw", "hex", "out", "end", "open", "cut"}
 
 
 def read(path):
@@ -84,54 +43,130 @@ def write(path, lines):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def play(lines, update):
-    """The lines as they would be recorded now, and the differences."""
-    options = lines[0] if lines and not {"in", "raw", "out", "end"} & set(lines[0]) else {}
-    played, differences = [options] if options else [], []
-    scratch = Scratch()
-    scratch.env["MAHAVISHNU_POOLS_DEFAULT_MAX_WORKERS"] = "2"  # not as many as this machine has cores
-    scratch.repositories(*[(name, scratch.repository(name), ["all"]) for name in options.get("repos", [])])
-    client = Stdio(scratch, *options.get("args", []))
-    names = Names(scratch)
-    try:
-        for line in lines[1:] if options else lines:
-            if "in" in line:
-                client.send(names.show(json.dumps(line["in"])))
-                played.append(line)
-            elif "raw" in line:
-                client.send(line["raw"])
-                played.append(line)
-            elif "out" in line:
-                got = names.hide(client.receive())
-                played.append({"out": got})
-                if got != line["out"]:
-                    differences.append((line["out"], got))
-            else:
-                rest, code = client.finish()
-                played += [{"out": names.hide(value)} for value in rest] + [{"end": code}]
-                if rest or code != line.get("end"):
-                    differences.append((line, {"end": code, "rest": rest}))
-    except (AssertionError, OSError, ValueError) as broken:
-        differences.append((NOT_A_TRANSCRIPT, str(broken)))
-    finally:
-        client.kill()
-        scratch.close()
-    return played, [] if update and not any(d[0] is NOT_A_TRANSCRIPT for d in differences) else differences
+class Play:
+    """One transcript, its server and its clients."""
+
+    def __init__(self, lines, repositories=()):
+        from harness import Scratch
+        from names import Names
+        self.options = lines[0] if lines and not NOT_FIRST & set(lines[0]) else {}
+        self.lines = lines[1:] if self.options else lines
+        self.recorded = "recorded" in self.options
+        self.alone = all(line.get("on", "stdio") == "stdio" and "open" not in line for line in self.lines)
+        self.scratch = Scratch()
+        self.scratch.env["MAHAVISHNU_POOLS_DEFAULT_MAX_WORKERS"] = "2"  # not as many as this machine has cores
+        self.scratch.env.update(self.options.get("env", {}))
+        repos = [*self.options.get("repos", []), *repositories]
+        self.scratch.repositories(*[(name, self.scratch.repository(name), ["all"]) for name in repos])
+        self.was, self.names = Names(self.scratch), Names(self.scratch)
+        self.server, self.parties = None, {}
+        self.played = [self.options] if self.options else []
+        self.differences = []
+
+    def party(self, name, args=None):
+        from harness import Http
+        from speakers import HttpParty, LineParty
+        if name in self.parties:
+            return self.parties[name]
+        own = self.options.get("args", [])
+        if self.server is None and not self.alone:
+            self.server = Http(self.scratch, *own)
+        self.parties[name] = HttpParty(self.server, self.names) if name.startswith("http") else LineParty(
+            self.scratch, own if args is None else args, in_process=self.alone, in_any_order=self.recorded)
+        return self.parties[name]
+
+    def run(self):
+        if self.alone:
+            self.party("stdio")
+        try:
+            for line in self.lines:
+                self.play(line)
+            self.finish()
+        except (AssertionError, OSError, ValueError) as broken:
+            self.differences.append((NOT_A_TRANSCRIPT, str(broken)))
+        finally:
+            for party in self.parties.values():
+                party.close()
+            if self.server:
+                self.server.stop()
+            self.scratch.close()
+
+    def play(self, line):
+        if "out" in line:
+            return self.compare(line)
+        self.played.append(line)
+        if "open" in line:
+            self.party(line["open"], line.get("args", []))
+        elif "cut" in line:
+            print(f"  the recording lacks {line['cut']}")
+        elif "end" in line:
+            self.party(line.get("on", "stdio")).end_input(line["end"])
+        else:
+            self.say(line)
+
+    def say(self, line):
+        party = self.party(line.get("on", "stdio"))
+        if "hex" in line:
+            return party.say(bytes.fromhex(line["hex"]), line)
+        text = line["raw"] if "raw" in line else "" if line["in"] is None else json.dumps(line["in"])
+        text = self.was.hide_known(text)
+        if "in" in line and line["in"] is not None:
+            self.played[-1] = {**line, "in": json.loads(text)}
+        return party.say(self.names.show(text), line)
+
+    def compare(self, line):
+        if self.recorded and "method" in (line["out"] or {}) and "id" not in line["out"]:
+            return
+        wanted = {**line, "out": self.was.hide(line["out"])}
+        got, head = self.party(line.get("on", "stdio")).answer(line)
+        shown = {"out": self.names.hide(got), **head, **({"on": line["on"]} if "on" in line else {})}
+        self.played.append(shown)
+        if shown != wanted:
+            self.differences.append((wanted, shown))
+
+    def finish(self):
+        for name, party in self.parties.items():
+            ended = party.finish()
+            if ended is None:
+                continue
+            rest, code = [self.names.hide(value) for value in ended[0]], ended[1]
+            on = {"on": name} if name != "stdio" else {}
+            self.played = [line for line in self.played if "end" not in line or line.get("on", "stdio") != name]
+            self.played += [{"out": value, **on} for value in rest] + [{"end": code, **on}]
+            if (rest and not self.recorded) or code != party.wanted_code:
+                self.differences.append(({"end": party.wanted_code}, {"end": code, "rest": rest}))
+
+
+def chosen(words):
+    """The paths of what is to be played."""
+    files = [word for word in words if os.path.isfile(word)]
+    names = [word for word in words if word not in files]
+    listed = sorted(glob.glob(os.path.join(HERE, "*.jsonl"))) if names or not files else []
+    return files + [path for path in listed if not names
+                    or any(name in os.path.splitext(os.path.basename(path))[0] for name in names)]
 
 
 def main(arguments):
-    update = "--update" in arguments
-    words = [word for word in arguments if not word.startswith("--")]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("--binary")
+    parser.add_argument("--repos", default="")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args(arguments)
+    if options.binary:  # the harness reads it when it is imported
+        os.environ["MAHAVISHNU_BINARY_UNDER_TEST"] = os.path.abspath(options.binary)
     passed = failed = 0
-    for path in sorted(glob.glob(os.path.join(HERE, "*.jsonl"))):
+    for path in chosen(options.words):
         name = os.path.splitext(os.path.basename(path))[0]
-        if words and not any(word in name for word in words):
-            continue
         lines = read(path)
-        played, differences = play(lines, update)
-        if update and not differences and played != lines:
-            write(path, played)
-            print(f"{name}: rewritten")
+        play = Play(lines, [repo for repo in options.repos.split(",") if repo])
+        play.run()
+        differences = play.differences
+        if options.update and not any(difference[0] is NOT_A_TRANSCRIPT for difference in differences):
+            differences = []
+            if play.played != lines:
+                write(path, play.played)
+                print(f"{name}: rewritten")
         for wanted, got in differences:
             print(f"{name}:\n  wanted {json.dumps(wanted, ensure_ascii=False)}\n  got    {json.dumps(got, ensure_ascii=False)}")
         passed, failed = passed + (not differences), failed + bool(differences)
@@ -140,4 +175,5 @@ def main(arguments):
     return 1 if failed or not passed else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
