@@ -86,6 +86,7 @@ void limit(int what, std::uint64_t soft, std::uint64_t hard) {
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   ::sigaction(SIGPIPE, &standard, nullptr);
+  ::sigaction(SIGHUP, &standard, nullptr);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

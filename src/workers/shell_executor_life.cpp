@@ -146,6 +146,7 @@ void ShellExecutor::adopt(std::vector<Survivor> survivors) {
     const Fence fence = survivor.header.fence;
     found.push_back({survivor.header.task, survivor.header.attempt, fence});
     Attempt& attempt = attempts_[fence];
+    attempt.scratch = true;  // perhaps: its shim could not tell any more
     if (survivor.end) {
       survivor.end->fence = fence;
       attempt.started = true;

@@ -43,6 +43,8 @@ void take_signals() {
   ::sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
+  // A shim that is stopped while its zygote ends is woken by the kernel with a SIGHUP before it.
+  ::sigaction(SIGHUP, &action, nullptr);
   sigset_t held;
   sigemptyset(&held);
   sigaddset(&held, SIGCHLD);

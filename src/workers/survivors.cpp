@@ -57,7 +57,39 @@ int end_leftovers(const AttemptState& state, pid_t zygote) {
   return left;
 }
 
-// One look. True: `found` is final (none: nothing survived).
+AttemptEnded lost(const std::string& run_dir, const AttemptHeader& header, std::string message,
+                  int processes_left) {
+  AttemptEnded end;
+  end.fence = header.fence;
+  end.reason = Reason::Lost;
+  end.processes_left = processes_left;
+  end.result.message = std::move(message);
+  const std::string spool = spool_path(run_dir, header.mark());
+  if (const auto slice = read_spool(spool, OutputStream::All, -1, kTextBytes)) {
+    set_text(end.result, slice->raw, slice->runs);
+    end.result.spool = spool;
+    end.result.truncated = true;
+    end.result.output_bytes = slice->begin + slice->raw.size();
+  }
+  return end;
+}
+
+std::string shim_of(const AttemptHeader& header) {
+  return "the attempt's shim (process " + std::to_string(header.shim) + ")";
+}
+
+// Why nobody can speak with a shim that has told no end.
+std::string unreachable(const AttemptState& state) {
+  const std::string shim = shim_of(state.header);
+  if (!state.alive) return shim + " was killed; what it had started was ended with it";
+  return shim +
+         (state.header.protocol == kProtocol
+              ? " did not answer the server that took over, and was ended with what it had started"
+              : " is of a version this server cannot speak with, and was ended with what it had "
+                "started");
+}
+
+// One look. True: `found` is final (none: its processes are not on this machine).
 bool settle(const std::string& run_dir, const std::string& node, const AttemptState& state,
             bool last_look, std::optional<Survivor>& found) {
   const AttemptHeader& header = state.header;
@@ -74,26 +106,9 @@ bool settle(const std::string& run_dir, const std::string& node, const AttemptSt
     }
   }
   if (state.alive && known && !last_look) return false;
-  end_leftovers(state, 0);
-  remove_attempt(run_dir, header.fence);
+  const int left = end_leftovers(state, 0);
+  found = Survivor{header, lost(run_dir, header, unreachable(state), left), {}};
   return true;
-}
-
-AttemptEnded lost(const std::string& run_dir, const AttemptHeader& header, int processes_left) {
-  AttemptEnded end;
-  end.fence = header.fence;
-  end.reason = Reason::Lost;
-  end.processes_left = processes_left;
-  end.result.message = "the attempt's shim (process " + std::to_string(header.shim) +
-                       ") was killed; what it had started was ended with it";
-  const std::string spool = spool_path(run_dir, header.mark());
-  if (const auto slice = read_spool(spool, OutputStream::All, -1, kTextBytes)) {
-    set_text(end.result, slice->raw, slice->runs);
-    end.result.spool = spool;
-    end.result.truncated = true;
-    end.result.output_bytes = slice->begin + slice->raw.size();
-  }
-  return end;
 }
 
 }  // namespace
@@ -132,7 +147,9 @@ Fate fate_of(const std::string& run_dir, Fence fence, pid_t zygote) {
   }
   if (state->end) return {true, state->end};
   const int left = end_leftovers(*state, zygote);
-  return {true, lost(run_dir, state->header, left)};
+  std::string message =
+      shim_of(state->header) + " was killed; what it had started was ended with it";
+  return {true, lost(run_dir, state->header, std::move(message), left)};
 }
 
 void remove_attempt(const std::string& run_dir, Fence fence) {

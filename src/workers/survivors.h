@@ -12,16 +12,18 @@
 
 namespace mahavishnu::workers {
 
-// An attempt of a former life: ended unseen, or alive and connected.
+// An attempt of a former life: ended unseen (Lost, when its shim was killed), or alive and
+// connected.
 struct Survivor {
   AttemptHeader header;
   std::optional<AttemptEnded> end;
   Descriptor socket;
 };
 
-// All of them. Attempts whose shim died without an end record are cleaned up and not named; a shim
-// that cannot be reached within 5 s, or is of another protocol, is killed first. Requires that
-// nothing of the former life can still start (the zygote's lock).
+// All of them. What is left of an attempt whose shim died without an end record is ended, and it is
+// Lost with what its spool holds; a shim that cannot be reached within 5 s, or is of another
+// protocol, is killed first. Requires that nothing of the former life can still start (the zygote's
+// lock).
 std::vector<Survivor> find_survivors(const std::string& run_dir, const std::string& node);
 
 // What became of an attempt whose shim closed its connection without a word.

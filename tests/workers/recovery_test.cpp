@@ -118,10 +118,11 @@ TEST_SUITE("recovery") {
     CHECK(end.result.message == "no server for 300 ms: ended by its lease");
   }
 
-  TEST_CASE("a shim that was killed with no server is not found, and nothing of it is left") {
+  TEST_CASE("a shim that was killed with no server is a lost attempt, with the output on disk") {
     Folder folder;
     const std::string sleep = long_sleep();
-    auto order = shell("setsid sleep " + sleep + " & echo ready; sleep " + sleep);
+    auto order = shell("setsid sleep " + sleep + " & seq 1 4000; echo ready; sleep " + sleep);
+    order.cwd.clear();
     {
       World first(folder.path());
       first.recover();
@@ -130,15 +131,24 @@ TEST_SUITE("recovery") {
       ::kill(shim_of(folder, order.fence), SIGKILL);
     }
     World second(folder.path());
-    CHECK(second.recover().empty());
+    REQUIRE(second.recover().size() == 1);
+    const auto& end = second.end_of(order.fence);
+    CHECK(end.reason == Reason::Lost);
+    CHECK(end.result.message.find(" was killed; what it had started") != std::string::npos);
+    CHECK(end.result.text.ends_with("4000\nready\n"));
+    CHECK(end.result.truncated);
+    CHECK_FALSE(end.result.spool.empty());
     CHECK(with_argument(sleep).empty());
-    CHECK(std::filesystem::is_empty(folder.path() / "a"));
+    second.executor->release(order.fence);
+    second.executor->stop();
+    CHECK_FALSE(std::filesystem::exists(attempt_path(folder.path().string(), order.fence)));
+    CHECK_FALSE(std::filesystem::exists(scratch_path(folder.path().string(), order.fence)));
   }
 
-  TEST_CASE("a shim that hangs cannot be adopted and is ended") {
+  TEST_CASE("a shim that was stopped goes on when its server vanishes, and is adopted") {
     Folder folder;
-    const std::string sleep = long_sleep();
-    auto order = shell("setsid sleep " + sleep + " & echo ready; sleep " + sleep);
+    const Gate gate(folder);
+    auto order = shell("echo ready; " + gate.wait() + "echo went on");
     {
       World first(folder.path());
       first.recover();
@@ -147,7 +157,30 @@ TEST_SUITE("recovery") {
       ::kill(shim_of(folder, order.fence), SIGSTOP);
     }
     World second(folder.path());
-    CHECK(second.recover().empty());
+    REQUIRE(second.recover().size() == 1);
+    gate.open();
+    CHECK(second.end_of(order.fence).result.text == "ready\nwent on\n");
+  }
+
+  TEST_CASE("a shim that cannot be reached is ended, and its attempt is lost") {
+    Folder folder;
+    const std::string sleep = long_sleep();
+    auto order = shell("setsid sleep " + sleep + " & echo ready; sleep " + sleep);
+    {
+      World first(folder.path());
+      first.recover();
+      first.executor->start(order);
+      first.wait_output(order.fence, "ready");
+      // In the way of the socket on which it would be adopted.
+      REQUIRE(std::filesystem::create_directory(attempt_path(folder.path().string(), order.fence) +
+                                                ".sock"));
+    }
+    World second(folder.path());
+    REQUIRE(second.recover().size() == 1);
+    const auto& end = second.end_of(order.fence);
+    CHECK(end.reason == Reason::Lost);
+    CHECK(end.result.message.find(" did not answer the server that took over") !=
+          std::string::npos);
     CHECK(with_argument(sleep).empty());
   }
 
