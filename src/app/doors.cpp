@@ -75,10 +75,12 @@ Result<Address> Doors::open_http(HttpDoor door) {
       return "token";
     };
   }
-  options.observe = [this](std::string_view path, int status, std::chrono::microseconds took) {
-    const bool known = std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
-    engine_.service().clocked("http " + std::string(known ? path : "other"), took, status < 500);
-  };
+  if (setup_.config.text("metrics.calls") == "on") {
+    options.observe = [this](std::string_view path, int status, std::chrono::microseconds took) {
+      const bool known = std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
+      engine_.service().clocked("http " + std::string(known ? path : "other"), took, status < 500);
+    };
+  }
   http_ = std::make_unique<net::HttpServer>(
       control_, std::move(options),
       [this](std::shared_ptr<rpc::HttpExchange> exchange) { return route(std::move(exchange)); });

@@ -99,8 +99,9 @@ mcp::ServerOptions server_options(const Config& config) {
   return options;
 }
 
-mcp::Observer observer_of(control::Service& service) {
+mcp::Observer observer_of(control::Service& service, const Config& config) {
   mcp::Observer observer;
+  if (config.text("metrics.calls") == "off") return observer;
   observer.call = [&service](std::string_view tool, std::chrono::microseconds took, bool ok) {
     service.clocked("tools/call " + std::string(tool), took, ok);
   };
@@ -209,7 +210,7 @@ awaitable<Status> Engine::start_parts() {
         p.repositories = {index, {}, ""};  // from now on the file rules
         p.service->set_repositories(std::move(index));
       });
-  p.watch->start(p.repositories.index->all().size(), p.repositories.version);
+  p.watch->start(p.repositories.index, p.repositories.version);
 
   p.context.reset(new tools::Context{*p.service, *p.git, *p.timers});
   auto tools = tools::all(*p.context);
@@ -217,7 +218,7 @@ awaitable<Status> Engine::start_parts() {
   auto options = server_options(config);
   options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
   auto server = mcp::Server::create(p.control, std::move(options), std::move(tools),
-                                    observer_of(*p.service));
+                                    observer_of(*p.service, config));
   if (!server) co_return in_step("tools", server.error());
   p.server = std::move(*server);
   p.lag = std::make_unique<LoopLag>(p.control, [&p](std::chrono::microseconds late) {

@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/log.h"
 
 namespace mahavishnu::app {
@@ -35,8 +38,9 @@ Result<RepositoryIndexPtr> RepositoryWatch::read(const Options& options) {
   return *index;
 }
 
-void RepositoryWatch::start(std::size_t in_force, Version read) {
-  status_.repositories = in_force;
+void RepositoryWatch::start(RepositoryIndexPtr in_force, Version read) {
+  status_.repositories = in_force->all().size();
+  indexes_.push_back(std::move(in_force));
   status_.loaded = base::wall_now();
   version_ = read;
   group_.spawn(run());
@@ -49,8 +53,19 @@ base::awaitable<void> RepositoryWatch::stop() {
   files_.join();
 }
 
-base::awaitable<RepositoryWatch::Look> RepositoryWatch::look(std::shared_ptr<const Options> options,
-                                                             Version known) {
+// Those that nobody else holds; nobody can come to hold them any more.
+std::vector<RepositoryIndexPtr> RepositoryWatch::take_unused() {
+  const auto used = std::partition(indexes_.begin(), indexes_.end(),
+                                   [](const auto& index) { return index.use_count() > 1; });
+  std::vector<RepositoryIndexPtr> unused(std::make_move_iterator(used),
+                                         std::make_move_iterator(indexes_.end()));
+  indexes_.erase(used, indexes_.end());
+  return unused;
+}
+
+base::awaitable<RepositoryWatch::Look> RepositoryWatch::look(
+    std::shared_ptr<const Options> options, Version known, std::vector<RepositoryIndexPtr> unused) {
+  unused.clear();  // here, and not where the caller goes on
   Look look{version_of(options->file), false, RepositoryIndexPtr()};
   look.changed = look.version != known;
   if (look.changed) look.index = read(*options);
@@ -62,8 +77,9 @@ base::awaitable<void> RepositoryWatch::run() {
     timer_.expires_after(options_->every);
     const auto [error] = co_await timer_.async_wait(base::as_result);
     if (error) co_return;
-    Look seen = co_await asio::co_spawn(files_.get_executor(), look(options_, version_),
-                                        base::use_awaitable);
+    std::vector<RepositoryIndexPtr> unused = take_unused();
+    Look seen = co_await asio::co_spawn(
+        files_.get_executor(), look(options_, version_, std::move(unused)), base::use_awaitable);
     if (group_.cancelled()) co_return;
     if (seen.changed) take(std::move(seen));
   }
@@ -83,6 +99,7 @@ void RepositoryWatch::take(Look look) {
   status_.repositories = (*look.index)->all().size();
   status_.loaded = base::wall_now();
   base::log()->info("read {} again: {} repositories", status_.file, status_.repositories);
+  indexes_.push_back(*look.index);
   changed_(std::move(*look.index));
 }
 

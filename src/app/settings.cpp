@@ -101,6 +101,8 @@ std::vector<Setting> make_settings() {
        "longest message on stdio and sockets"},
       {"rpc.max_in_flight", Integer, "256", 1, 100000, "", "calls at once on one connection"},
       {"log.level", Text, "info", 0, 0, "trace|debug|info|warn|error|off", "what goes to stderr"},
+      {"metrics.calls", Text, "on", 0, 0, "on|off",
+       "clock every call and its stages; off: metrics tell of tasks and the server only"},
       {"server.max_running", Integer, "0", 0, kMany, "",
        "attempts at once in the server; 0: no limit"},
       {"server.max_live_tasks", Integer, "1000000", 1, kMany, "",

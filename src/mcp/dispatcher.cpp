@@ -70,6 +70,12 @@ std::string malformed_call(const Json& params) {
   return "";
 }
 
+// The beginning of what is observed; unread where nobody does.
+template <class Observed>
+base::MonoTime begun(const Observed& observed) {
+  return observed ? base::mono_now() : base::MonoTime{};
+}
+
 }  // namespace
 
 Reply refusal(const rpc::RequestId& id, const rpc::RpcError& error, Revision revision) {
@@ -165,7 +171,7 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
 const KeptAnswer* Dispatcher::at_hand(const PreparedCall& call) {
   const Registry::Entry& entry = *call.entry;
   if (!entry.tool.at_hand) return nullptr;
-  const base::MonoTime started = base::mono_now();
+  const base::MonoTime started = begun(observer_.call);
   const KeptAnswer* answer = nullptr;
   try {
     answer = entry.tool.at_hand(call.arguments);
@@ -178,8 +184,9 @@ const KeptAnswer* Dispatcher::at_hand(const PreparedCall& call) {
 }
 
 void Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const {
+  if (!observer_.call) return;
   const base::MonoTime::duration took = base::mono_now() - started;
-  if (observer_.call) observer_.call(entry.tool.name, took, ok);
+  observer_.call(entry.tool.name, took, ok);
   base::log()->debug("tools/call {} took {} µs{}", entry.tool.name, took.count(),
                      ok ? "" : " and failed");
 }
@@ -190,7 +197,7 @@ void Dispatcher::observe(Stage stage, base::MonoTime started) const {
 
 Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
                             Revision revision) const {
-  const base::MonoTime started = base::mono_now();
+  const base::MonoTime started = begun(observer_.stage);
   std::string text;
   text.reserve(json.size() * 2 + json.size() / 4 + 400);
   rpc::begin_result(text, id);
@@ -204,7 +211,7 @@ Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
 
 Reply Dispatcher::succeeded(const rpc::RequestId& id, const KeptAnswer& answer,
                             Revision revision) const {
-  const base::MonoTime started = base::mono_now();
+  const base::MonoTime started = begun(observer_.stage);
   std::string text;
   text.reserve(answer.bytes() + 400);
   rpc::begin_result(text, id);
@@ -223,7 +230,7 @@ base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json argum
   }
   const auto entry = registry_.choose(tool, view);
   if (!entry) return base::fail(entry.error());
-  const base::MonoTime started = base::mono_now();
+  const base::MonoTime started = begun(observer_.stage);
   const auto violations = (*entry)->input.violations(arguments);
   observe(Stage::Schema, started);
   if (!violations.empty()) {
@@ -275,7 +282,7 @@ base::awaitable<Outcome> Dispatcher::run(std::shared_ptr<RunningCall> running, P
   // Whoever awaits this may be cancelled: the call is, too, but its end is still waited for.
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  const base::MonoTime started = base::mono_now();
+  const base::MonoTime started = begun(observer_.call);
   std::optional<ProgressSender> progress;
   if (sink != nullptr && !call.progress_token.is_null()) {
     progress.emplace(executor_, std::move(call.progress_token), call.revision, *sink);

@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <thread>
+
 #include "app/repository_file.h"
 #include "app/repository_watch.h"
 #include "app/scratch.h"
@@ -160,11 +163,28 @@ struct Watched {
   RepositoryWatch watch;
 };
 
+RepositoryIndexPtr one_repository() {
+  return *domain::RepositoryIndex::build({{"a", "/a", {}, {}, "", ""}});
+}
+
 TEST_SUITE("RepositoryWatch") {
+  TEST_CASE("repositories out of use are freed on the file thread") {
+    const Scratch scratch;
+    std::atomic<std::thread::id> freed_by{};
+    Watched watched(scratch.file("repos.yaml", "repos: [{name: a, path: /a}]\n"));
+    const RepositoryIndexPtr kept = one_repository();
+    const auto told = [&freed_by](const auto*) { freed_by = std::this_thread::get_id(); };
+    watched.watch.start(RepositoryIndexPtr(kept.get(), told),
+                        RepositoryWatch::version_of(scratch.path() + "/repos.yaml"));
+    run_until(watched.context, [&] { return freed_by.load() != std::thread::id{}; });
+    CHECK(freed_by.load() != std::this_thread::get_id());
+  }
+
   TEST_CASE("an edit is taken over") {
     const Scratch scratch;
     Watched watched(scratch.file("repos.yaml", "repos: [{name: a, path: /a}]\n"));
-    watched.watch.start(1, RepositoryWatch::version_of(scratch.path() + "/repos.yaml"));
+    watched.watch.start(one_repository(),
+                        RepositoryWatch::version_of(scratch.path() + "/repos.yaml"));
     scratch.file("repos.yaml", "repos: [{name: a, path: /a}, {name: b, path: /b}]\n");
     run_until(watched.context, [&] { return watched.seen != nullptr; });
     CHECK(watched.seen->all().size() == 2);
@@ -174,7 +194,8 @@ TEST_SUITE("RepositoryWatch") {
   TEST_CASE("a broken edit keeps the old list and says why; a mended one is taken over") {
     const Scratch scratch;
     Watched watched(scratch.file("repos.yaml", "repos: [{name: a, path: /a}]\n"));
-    watched.watch.start(1, RepositoryWatch::version_of(scratch.path() + "/repos.yaml"));
+    watched.watch.start(one_repository(),
+                        RepositoryWatch::version_of(scratch.path() + "/repos.yaml"));
     scratch.file("repos.yaml", "repos: [{name: a, pth: /elsewhere}]\n");
     run_until(watched.context, [&] { return !watched.watch.status().problem.empty(); });
     CHECK(watched.seen == nullptr);
@@ -189,7 +210,7 @@ TEST_SUITE("RepositoryWatch") {
     const Scratch scratch;
     Watched watched(
         scratch.file("repos.yaml", "repos: [{name: a, path: /a}, {name: a, path: /b}]\n"));
-    watched.watch.start(0, {});
+    watched.watch.start(one_repository(), {});
     run_until(watched.context, [&] { return !watched.watch.status().problem.empty(); });
     CHECK(holds(watched.watch.status().problem, "repos.yaml"));
   }
@@ -197,7 +218,7 @@ TEST_SUITE("RepositoryWatch") {
   TEST_CASE("a file that appears later is taken over") {
     const Scratch scratch;
     Watched watched(scratch.path() + "/repos.yaml");
-    watched.watch.start(1, {});
+    watched.watch.start(one_repository(), {});
     scratch.file("repos.yaml", "repos: [{name: b, path: /b}]\n");
     run_until(watched.context, [&] { return watched.seen != nullptr; });
     CHECK(watched.seen->all().front().name == "b");
