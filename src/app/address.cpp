@@ -1,6 +1,9 @@
 #include "app/address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
+
+#include <array>
 
 #include <charconv>
 
@@ -19,6 +22,25 @@ bool Address::is_loopback() const {
 std::string Address::str() const {
   const bool v6 = host.find(':') != std::string::npos;
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<Address> resolved(Address address) {
+  if (address.host == "localhost") return address;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int why = ::getaddrinfo(address.host.c_str(), nullptr, &hints, &found); why != 0) {
+    return fail(
+        ErrorCode::InvalidArgument,
+        "\"" + address.host + "\" is neither an address nor a known host: " + ::gai_strerror(why));
+  }
+  std::array<char, NI_MAXHOST> text{};
+  const int why = ::getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(),
+                                nullptr, 0, NI_NUMERICHOST);
+  ::freeaddrinfo(found);
+  if (why != 0) return fail(ErrorCode::Internal, address.host + ": " + ::gai_strerror(why));
+  address.host = text.data();
+  return address;
 }
 
 Result<Address> parse_address(std::string_view text) {

@@ -18,6 +18,10 @@ struct Address {
   std::string str() const;
 };
 
+// The same with an address for a host name; "localhost" stays, it is two. Blocks as long as the name
+// service does: not for a thread that serves.
+base::Result<Address> resolved(Address address);
+
 // "127.0.0.1:8680", "[::1]:0", "localhost:8680"; a lone ":8680" or "8680" is 127.0.0.1.
 base::Result<Address> parse_address(std::string_view text);
 

@@ -220,7 +220,9 @@ Result<Plan> plan_of(const Arguments& arguments, const Config& config) {
     return fail(ErrorCode::InvalidArgument, "--in-process goes with --stdio");
   }
   if (!plan.http) return plan;
-  auto address = parse_address(config.text("http.listen"));
+  auto given = parse_address(config.text("http.listen"));
+  if (!given) return fail(given.error());
+  auto address = resolved(std::move(*given));
   if (!address) return fail(address.error());
   if (!plan.authenticated && !address->is_loopback()) {
     return fail(ErrorCode::InvalidArgument, "--no-auth works on a loopback address only, and " +

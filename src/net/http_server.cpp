@@ -25,13 +25,9 @@ base::Result<std::vector<asio::ip::address>> addresses_of(const std::string& hos
   asio::error_code error;
   const auto literal = asio::ip::make_address(host, error);
   if (!error) return std::vector{literal};
-  asio::io_context io;
-  const auto found = tcp::resolver(io).resolve(host, "", error);
-  if (error || found.empty()) {
-    return fail(ErrorCode::InvalidArgument,
-                "\"" + host + "\" is neither an address nor a known host");
-  }
-  return std::vector{found.begin()->endpoint().address()};
+  // A name server that is dead would hold up the loop, and with it every client.
+  return fail(ErrorCode::InvalidArgument,
+              "\"" + host + "\" is not an address; names are resolved before a server is asked");
 }
 
 base::Error listen_error(const asio::ip::address& address, std::uint16_t port,

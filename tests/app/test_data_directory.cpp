@@ -138,6 +138,11 @@ TEST_SUITE("Address") {
       CHECK_FALSE(parse_address(wrong).has_value());
     }
   }
+  TEST_CASE("what is an address already needs no name service") {
+    CHECK(resolved({"192.0.2.1", 80})->str() == "192.0.2.1:80");
+    CHECK(resolved({"::1", 80})->str() == "[::1]:80");
+    CHECK(resolved({"localhost", 80})->host == "localhost");
+  }
   TEST_CASE("loopback is an address, not the look of a name") {
     CHECK(parse_address("127.8.8.8:1")->is_loopback());
     CHECK(parse_address("localhost:1")->is_loopback());
