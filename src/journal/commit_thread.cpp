@@ -87,6 +87,7 @@ std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) 
          queued_records_ + more > options_.max_pending_commits * kRecordsAPending)) {
       ++counts_.refused;
       refused.push_back(commit.number);
+      refused_.push_back(std::move(commit.records));
       continue;
     }
     queued_records_ += more;
@@ -136,7 +137,9 @@ void CommitThread::run() {
     if (queue_.empty()) return;  // only when stopping
     rest(lock);
     const Group group = take();
+    const auto refused = std::exchange(refused_, {});
     lock.unlock();
+    for (const Records& records : refused) writer_->refused(*records);
     const auto started = base::mono_now();
     if (!ballast_.held()) try_ballast();
     const auto outcomes = write(group);
@@ -185,6 +188,7 @@ std::vector<Outcome> CommitThread::write(const Group& group) {
   const bool together = ballast_.held() && transact(group).has_value();
   for (const auto& commit : group) {
     outcomes.push_back({commit.number, together ? Status{} : write_alone(commit)});
+    if (!outcomes.back().status) writer_->refused(*commit.records);
   }
   const std::lock_guard lock(mutex_);
   counts_.write_us += micros_since(start);

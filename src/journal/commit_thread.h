@@ -108,7 +108,8 @@ class CommitThread {
   std::condition_variable wake_;
   std::deque<Commit> queue_;
   std::size_t queued_records_ = 0;
-  std::size_t awaited_ = 0;  // of those queued
+  std::size_t awaited_ = 0;       // of those queued
+  std::vector<Records> refused_;  // since the last group was taken
   Counts counts_;
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all of the above

@@ -11,6 +11,9 @@ namespace {
 // Above this a specification leaves the task's row: every change of the task rewrites the row.
 constexpr std::size_t kInlineSpec = 2000;
 
+// More than are on their way before the core has heard of the refusals.
+constexpr std::size_t kRefusedKept = 50'000;
+
 constexpr const char* kPutPool =
     "INSERT INTO pools(id,name,state,target_workers,paused,created,spec) VALUES(?,?,?,?,?,?,?) "
     "ON CONFLICT(id) DO UPDATE SET name=excluded.name, state=excluded.state, "
@@ -252,8 +255,35 @@ Status RecordWriter::put(const domain::TaskChanged& changed) {
     update.bind_some(18, result.streams);
     update.bind_some(19, result.text);
   }
-  // It meets no row when a newer version is stored already, or when the task's admission failed.
-  return update.run();
+  if (auto done = update.run(); !done || database_->changes() > 0) return done;
+  return unmet("tasks", changed.task.value, changed.task.str());
+}
+
+// An update that met no row is right when a newer version is stored already or the work's admission
+// was refused, and a fault otherwise.
+Status RecordWriter::unmet(const char* table, base::Ulid id, const std::string& name) {
+  if (refused_.contains(id) || refused_before_.contains(id)) return {};
+  const std::string sql = std::string("SELECT 1 FROM ") + table + " WHERE id=?1 AND settled IS ";
+  for (const char* half : {"NULL", "NOT NULL"}) {
+    auto select = database_->prepare(sql + half);
+    if (!select) return fail(std::move(select.error()));
+    select->bind(1, id);
+    auto row = select->step();
+    if (!row) return fail(std::move(row.error()));
+    if (*row) return {};
+  }
+  return fail(ErrorCode::Internal, name + " is not in the journal, so its change cannot be kept");
+}
+
+void RecordWriter::refused(std::span<const domain::Record> records) {
+  for (const auto& record : records) {
+    if (const auto* task = std::get_if<domain::TaskAdmitted>(&record)) {
+      refused_.insert(task->task.id.value);
+    } else if (const auto* workflow = std::get_if<domain::WorkflowAdmitted>(&record)) {
+      refused_.insert(workflow->workflow.id.value);
+    }
+  }
+  if (refused_.size() > kRefusedKept) refused_before_ = std::exchange(refused_, {});
 }
 
 Status RecordWriter::put(const domain::AttemptPut& put) {
@@ -296,7 +326,8 @@ Status RecordWriter::put(const domain::WorkflowChanged& changed) {
   change_workflow_.bind(1, changed.workflow.value);
   bind_status(change_workflow_, 2, changed.status);
   bind_settled(change_workflow_, 13, is_terminal(changed.status.state), transaction_);
-  return change_workflow_.run();
+  if (auto done = change_workflow_.run(); !done || database_->changes() > 0) return done;
+  return unmet("workflows", changed.workflow.value, changed.workflow.str());
 }
 
 }  // namespace mahavishnu::journal

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,10 @@ class RecordWriter {
 
   // Reads again what the writer keeps in memory of the file.
   Status rolled_back();
+
+  // The admissions among `records` were refused. Changes of that work which were on their way
+  // already meet no row, rightly; a change of any other work that has none is an Internal error.
+  void refused(std::span<const domain::Record> records);
 
  private:
   // The tasks of one workflow or batch that lie side by side, while a commit is written.
@@ -48,6 +53,7 @@ class RecordWriter {
                  domain::WorkflowId workflow);
   Status extend(Span& span, base::Ulid owner, std::int64_t seq);
   Status close(Span& span);
+  Status unmet(const char* table, base::Ulid id, const std::string& name);
 
   Database* database_;
   Statement put_pool_, remove_pool_, admit_task_, change_task_, end_task_, put_label_, put_spec_,
@@ -56,6 +62,8 @@ class RecordWriter {
   std::int64_t next_workflow_ = 1;
   std::int64_t transaction_ = 0;
   Span workflow_span_, batch_span_;
+  // Two generations, so that forgetting costs nothing.
+  std::set<base::Ulid> refused_, refused_before_;
   std::string spec_, labels_, unenforced_;  // buffers, kept for their capacity
 };
 

@@ -101,13 +101,42 @@ TEST_SUITE("SqliteJournal: commits") {
     TempDirectory directory;
     World world(options_in(directory));
     Ids ids;
-    const auto task = queued_task(ids);
-    const auto other = queued_task(ids);
-    CHECK(world.commit({change(task, TaskState::Cancelled, 2), TaskAdmitted{other}}));
-    CHECK_FALSE(world.task(task.id));
-    CHECK(world.task(other.id));
+    auto task = queued_task(ids);
+    auto other = queued_task(ids);
+    for (auto* one : {&task, &other}) {
+      auto spec = *one->spec;
+      spec.idempotency_key = "key";
+      one->spec = std::make_shared<const TaskSpec>(spec);
+    }
+    REQUIRE(world.commit({TaskAdmitted{task}}));
+    const auto workflow = pending_workflow(ids);
+    REQUIRE_FALSE(world.commit({WorkflowAdmitted{workflow}, TaskAdmitted{other}}));
     WorkflowStatus ended{WorkflowState::Cancelled, 2, 1, 0, 0, 0, 0, 1, 0, at(1), at(2)};
-    CHECK(world.commit({WorkflowChanged{ids.next<WorkflowId>(), ended}}));
+    CHECK(world.commit(
+        {change(other, TaskState::Cancelled, 2), WorkflowChanged{workflow.id, ended}}));
+    CHECK_FALSE(world.task(other.id));
+    CHECK(world.task(task.id));
+  }
+
+  TEST_CASE("a change of a task that was never admitted fails and names it") {
+    TempDirectory directory;
+    World world(options_in(directory));
+    Ids ids;
+    const auto task = queued_task(ids);
+    const auto status = world.commit({change(task, TaskState::Running, 2)});
+    REQUIRE_FALSE(status);
+    CHECK(status.error().message.find(task.id.str()) != std::string::npos);
+  }
+
+  TEST_CASE("a change of a workflow that was never admitted fails and names it") {
+    TempDirectory directory;
+    World world(options_in(directory));
+    Ids ids;
+    const auto id = ids.next<WorkflowId>();
+    WorkflowStatus ended{WorkflowState::Cancelled, 2, 1, 0, 0, 0, 0, 1, 0, at(1), at(2)};
+    const auto status = world.commit({WorkflowChanged{id, ended}});
+    REQUIRE_FALSE(status);
+    CHECK(status.error().message.find(id.str()) != std::string::npos);
   }
 
   TEST_CASE("a change tried again after a newer one changes nothing") {
