@@ -18,7 +18,8 @@ namespace mahavishnu::journal {
 namespace {
 
 constexpr long kQueueRetryMs = 100;
-constexpr std::size_t kWorthAStart = 64;  // records
+constexpr std::size_t kWorthAStart = 8;   // commits …
+constexpr std::size_t kLargeCommit = 64;  // … or one of so many records
 
 // Opened and in a new epoch.
 Result<Database> open_journal(const std::filesystem::path& directory) {
@@ -178,8 +179,9 @@ void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
 
 void SqliteJournal::append(domain::CommitNo commit,
                            std::shared_ptr<const std::vector<domain::Record>> records) {
-  const bool worth_a_start = records->size() >= kWorthAStart;
+  const bool large = records->size() >= kLargeCommit;
   appended_.push_back({commit, std::move(records), true});
+  const bool worth_a_start = large || appended_.size() >= kWorthAStart;
   if (worth_a_start) {
     hand_over();  // the disk works while the rest of the turn does
   } else if (!std::exchange(handing_over_, true)) {
