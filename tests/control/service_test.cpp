@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "support/world.h"
+#include "service_calls.h"
 
 using namespace mahavishnu;
 using base::ErrorCode;
@@ -8,39 +8,9 @@ using base::Millis;
 using control::Wait;
 using domain::Reason;
 using domain::TaskState;
+using support::read;
+using support::submitted;
 using support::World;
-
-namespace {
-
-domain::TaskId submitted(World& world, control::Service::SubmitArgs args) {
-  auto outcome = world.run(world.service->submit(std::move(args)));
-  REQUIRE_MESSAGE(outcome, outcome.error().message);
-  return outcome->task;
-}
-
-control::Service::TaskPtr read(World& world, domain::TaskId id) {
-  auto task = world.run(world.service->task(id));
-  REQUIRE(task);
-  return *task;
-}
-
-control::Service::WorkflowArgs workflow(std::vector<domain::StepSpec> steps) {
-  control::Service::WorkflowArgs args;
-  args.spec.steps = std::move(steps);
-  args.spec.caller = "test";
-  args.over.all = true;
-  return args;
-}
-
-domain::StepSpec step(std::string id, std::vector<std::string> after = {}) {
-  domain::StepSpec spec;
-  spec.id = std::move(id);
-  spec.work.command = "true";
-  spec.depends_on = std::move(after);
-  return spec;
-}
-
-}  // namespace
 
 TEST_SUITE("service: tasks") {
   TEST_CASE("a task runs and its end is read back") {
@@ -385,7 +355,8 @@ TEST_SUITE("service: cancel and output") {
     CHECK(ended->eof);
   }
 
-  TEST_CASE("long output is read from its spool; once that is removed, it says so and what is left") {
+  TEST_CASE(
+      "long output is read from its spool; once that is removed, it says so and what is left") {
     World world;
     const auto id = submitted(world, World::command("x"));
     world.executor.end(world.executor.started().front(), Reason::Ok, 0, "the end", "/spool/x");
@@ -409,6 +380,43 @@ TEST_SUITE("service: cancel and output") {
     CHECK(chunk.error().message.find("without cursor") != std::string::npos);
   }
 
+  TEST_CASE("stdout and stderr of what ended are told apart") {
+    World world;
+    const auto id = submitted(world, World::command("x"));
+    domain::AttemptEnded ended;
+    ended.fence = world.executor.started().front();
+    ended.reason = Reason::Ok;
+    ended.exit_code = 0;
+    ended.result.text = "one\ntwo\nthree\n";
+    ended.result.streams = "o4e4o6";
+    ended.result.output_bytes = ended.result.text.size();
+    world.executor.end(std::move(ended));
+    world.poll();
+    control::OutputQuery query;
+    query.stream = domain::OutputStream::Stdout;
+    CHECK(world.run(world.service->output(id, query))->text == "one\nthree\n");
+    query.stream = domain::OutputStream::Stderr;
+    CHECK(world.run(world.service->output(id, query))->text == "two\n");
+  }
+
+  TEST_CASE(
+      "a page of an output ends before a character that does not fit, the next begins with it") {
+    World world;
+    const auto id = submitted(world, World::command("x"));
+    world.executor.end(world.executor.started().front(), Reason::Ok, 0, "abcdé€");
+    world.poll();
+    control::OutputQuery query;
+    query.offset = 0;
+    query.max_bytes = 8;
+    const auto first = world.run(world.service->output(id, query));
+    CHECK(first->text == "abcdé");
+    CHECK_FALSE(first->eof);
+    query.offset = static_cast<std::int64_t>(first->next_offset);
+    const auto second = world.run(world.service->output(id, query));
+    CHECK(second->text == "€");
+    CHECK(second->eof);
+  }
+
   TEST_CASE("the tail of an output never starts inside a character") {
     World world;
     const auto id = submitted(world, World::command("x"));
@@ -419,97 +427,5 @@ TEST_SUITE("service: cancel and output") {
     auto chunk = world.run(world.service->output(id, query));
     CHECK(chunk->text.front() != '\x82');
     CHECK(chunk->eof);
-  }
-}
-
-TEST_SUITE("service: workflows and pools") {
-  TEST_CASE("a workflow runs each step in each repository and completes") {
-    World world;
-    world.executor.end_on_start = true;
-    auto started =
-        world.run(world.service->run_workflow(workflow({step("test"), step("lint", {"test"})})));
-    REQUIRE_MESSAGE(started, started.error().message);
-    world.poll();
-    auto record = world.run(world.service->workflow(started->workflow));
-    CHECK((*record)->status.state == domain::WorkflowState::Completed);
-    CHECK((*record)->status.completed == 6);
-    CHECK(world.executor.started().size() == 6);
-  }
-
-  TEST_CASE("a workflow over nothing is refused") {
-    World world;
-    auto args = workflow({step("test")});
-    args.over = {};
-    args.over.tag = "python";
-    auto started = world.run(world.service->run_workflow(std::move(args)));
-    REQUIRE(!started);
-    CHECK(started.error().code == ErrorCode::InvalidArgument);
-  }
-
-  TEST_CASE("cancelling a workflow stops what runs and what waits") {
-    World world;
-    auto started = world.run(world.service->run_workflow(workflow({step("a"), step("b", {"a"})})));
-    auto call = world.start(world.service->cancel_workflow(started->workflow, Millis{10000}));
-    for (const auto fence : std::vector(world.executor.started())) {
-      world.executor.end(fence, Reason::CancelledByCaller, std::nullopt);
-    }
-    world.poll();
-    REQUIRE(call->has_value());
-    CHECK((**call).value().items.size() == 6);
-    auto record = world.run(world.service->workflow(started->workflow));
-    CHECK((*record)->status.state == domain::WorkflowState::Cancelled);
-  }
-
-  TEST_CASE("closing a pool waits for what it runs") {
-    World world;
-    domain::PoolSpec spec;
-    spec.name = "p";
-    REQUIRE(world.run(world.service->spawn_pool(spec)));
-    auto args = World::command("true");
-    args.pool = "p";
-    submitted(world, args);
-    auto call = world.start(world.service->close_pool("p", false, Millis{10000}));
-    CHECK(!call->has_value());
-    world.executor.end(world.executor.started().front(), Reason::Ok, 0);
-    world.poll();
-    REQUIRE(call->has_value());
-    CHECK((**call).value().finished == 1);
-    CHECK(!world.service->pool("p"));
-  }
-
-  TEST_CASE("draining stops what does not end within the grace, as lost") {
-    World world;
-    const auto id = submitted(world, World::command("sleep 100"));
-    asio::co_spawn(world.io, world.service->drain(Millis{1000}), asio::detached);
-    world.poll();
-    auto refused = world.start(world.service->submit(World::command("true")));
-    REQUIRE(refused->has_value());
-    CHECK((**refused).error().code == ErrorCode::Unavailable);
-    world.advance(Millis{1000});
-    const auto fence = world.executor.started().front();
-    CHECK(world.executor.attempt(fence).stop == Reason::Lost);
-    world.executor.end(fence, Reason::Lost, std::nullopt);
-    world.poll();
-    CHECK(read(world, id)->status.reason == Reason::Lost);
-  }
-
-  TEST_CASE("a next life adopts what still runs and runs what was queued") {
-    World former;
-    domain::PoolSpec spec;
-    spec.name = "one";
-    spec.max_workers = 1;
-    REQUIRE(former.run(former.service->spawn_pool(spec)));
-    auto args = World::command("true");
-    args.pool = "one";
-    const auto running = submitted(former, args);
-    const auto queued = submitted(former, args);
-    const auto fence = former.executor.started().front();
-    World world({}, former.journal.snapshot(2), {{running, 1, fence}}, &former.journal);
-    CHECK(world.executor.started().empty());
-    world.executor.end(fence, Reason::Ok, 0);
-    world.poll();
-    CHECK(world.executor.started().size() == 1);
-    CHECK(read(world, running)->status.state == TaskState::Completed);
-    CHECK(world.executor.attempt(world.executor.started().front()).order.task == queued);
   }
 }

@@ -79,8 +79,9 @@ class HandExecutor final : public domain::Executor {
     ended.result.text = text.empty() ? attempts_[fence].output : std::move(text);
     ended.result.output_bytes = ended.result.text.size() + (spool.empty() ? 0 : 100000);
     ended.result.spool = std::move(spool);
-    events_.ended(std::move(ended));
+    end(std::move(ended));
   }
+  void end(domain::AttemptEnded ended) { events_.ended(std::move(ended)); }
 
   const std::vector<domain::Fence>& started() const { return started_; }
   const Attempt& attempt(domain::Fence fence) const { return attempts_.at(fence); }

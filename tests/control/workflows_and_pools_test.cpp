@@ -1,0 +1,300 @@
+#include <doctest/doctest.h>
+
+#include "service_calls.h"
+
+using namespace mahavishnu;
+using base::ErrorCode;
+using base::Millis;
+using domain::Reason;
+using domain::TaskState;
+using support::read;
+using support::submitted;
+using support::World;
+
+namespace {
+
+control::Service::WorkflowArgs workflow(std::vector<domain::StepSpec> steps) {
+  control::Service::WorkflowArgs args;
+  args.spec.steps = std::move(steps);
+  args.spec.caller = "test";
+  args.over.all = true;
+  return args;
+}
+
+domain::StepSpec step(std::string id, std::vector<std::string> after = {}) {
+  domain::StepSpec spec;
+  spec.id = std::move(id);
+  spec.work.command = "true";
+  spec.depends_on = std::move(after);
+  return spec;
+}
+
+}  // namespace
+
+TEST_SUITE("service: workflows and pools") {
+  TEST_CASE("a workflow runs each step in each repository and completes") {
+    World world;
+    world.executor.end_on_start = true;
+    auto started =
+        world.run(world.service->run_workflow(workflow({step("test"), step("lint", {"test"})})));
+    REQUIRE_MESSAGE(started, started.error().message);
+    world.poll();
+    auto record = world.run(world.service->workflow(started->workflow));
+    CHECK((*record)->status.state == domain::WorkflowState::Completed);
+    CHECK((*record)->status.completed == 6);
+    CHECK(world.executor.started().size() == 6);
+  }
+
+  TEST_CASE("a workflow over nothing is refused") {
+    World world;
+    auto args = workflow({step("test")});
+    args.over = {};
+    args.over.tag = "python";
+    auto started = world.run(world.service->run_workflow(std::move(args)));
+    REQUIRE(!started);
+    CHECK(started.error().code == ErrorCode::InvalidArgument);
+  }
+
+  TEST_CASE("cancelling a workflow stops what runs and what waits") {
+    World world;
+    auto started = world.run(world.service->run_workflow(workflow({step("a"), step("b", {"a"})})));
+    auto call = world.start(world.service->cancel_workflow(started->workflow, Millis{10000}));
+    for (const auto fence : std::vector(world.executor.started())) {
+      world.executor.end(fence, Reason::CancelledByCaller, std::nullopt);
+    }
+    world.poll();
+    REQUIRE(call->has_value());
+    CHECK((**call).value().items.size() == 6);
+    auto record = world.run(world.service->workflow(started->workflow));
+    CHECK((*record)->status.state == domain::WorkflowState::Cancelled);
+  }
+
+  TEST_CASE("closing a pool waits for what it runs") {
+    World world;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    REQUIRE(world.run(world.service->spawn_pool(spec)));
+    auto args = World::command("true");
+    args.pool = "p";
+    submitted(world, args);
+    auto call = world.start(world.service->close_pool("p", false, Millis{10000}));
+    CHECK(!call->has_value());
+    world.executor.end(world.executor.started().front(), Reason::Ok, 0);
+    world.poll();
+    REQUIRE(call->has_value());
+    CHECK((**call).value().finished == 1);
+    CHECK(!world.service->pool("p"));
+  }
+
+  TEST_CASE("draining stops what does not end within the grace, as lost") {
+    World world;
+    const auto id = submitted(world, World::command("sleep 100"));
+    asio::co_spawn(world.io, world.service->drain(Millis{1000}), asio::detached);
+    world.poll();
+    auto refused = world.start(world.service->submit(World::command("true")));
+    REQUIRE(refused->has_value());
+    CHECK((**refused).error().code == ErrorCode::Unavailable);
+    world.advance(Millis{1000});
+    const auto fence = world.executor.started().front();
+    CHECK(world.executor.attempt(fence).stop == Reason::Lost);
+    world.executor.end(fence, Reason::Lost, std::nullopt);
+    world.poll();
+    CHECK(read(world, id)->status.reason == Reason::Lost);
+  }
+
+  TEST_CASE("a next life adopts what still runs and runs what was queued") {
+    World former;
+    domain::PoolSpec spec;
+    spec.name = "one";
+    spec.max_workers = 1;
+    REQUIRE(former.run(former.service->spawn_pool(spec)));
+    auto args = World::command("true");
+    args.pool = "one";
+    const auto running = submitted(former, args);
+    const auto queued = submitted(former, args);
+    const auto fence = former.executor.started().front();
+    World world({}, former.journal.snapshot(2), {{running, 1, fence}}, &former.journal);
+    CHECK(world.executor.started().empty());
+    world.executor.end(fence, Reason::Ok, 0);
+    world.poll();
+    CHECK(world.executor.started().size() == 1);
+    CHECK(read(world, running)->status.state == TaskState::Completed);
+    CHECK(world.executor.attempt(world.executor.started().front()).order.task == queued);
+  }
+}
+
+TEST_SUITE("service: pools") {
+  TEST_CASE("a worker type nobody provides is refused") {
+    World world;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    spec.worker_type = "mcp";
+    const auto answer = world.run(world.service->spawn_pool(spec));
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code == ErrorCode::InvalidArgument);
+    CHECK(answer.error().message.find("\"mcp\"") != std::string::npos);
+  }
+
+  TEST_CASE("a pool that was spawned is listed, and the time it took is clocked") {
+    World world;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    REQUIRE(world.run(world.service->spawn_pool(spec)));
+    CHECK(world.service->pools().size() == 2);
+    const auto spawned = [&world] {  // the default one, too
+      return world.service->metrics(Millis{300000}).latency.at("pool.spawn").count;
+    };
+    CHECK(spawned() == 2);
+    const auto again = world.run(world.service->spawn_pool(spec));
+    REQUIRE(again);
+    CHECK(again->existing);
+    CHECK(spawned() == 2);
+  }
+
+  TEST_CASE("a paused pool starts nothing until it goes on") {
+    World world;
+    REQUIRE(world.run(world.service->scale_pool("default", std::nullopt, true)));
+    auto args = World::command("true");
+    args.pool = "default";
+    submitted(world, args);
+    CHECK(world.executor.started().empty());
+    CHECK(world.service->pool("default")->queued == 1);
+    CHECK(world.service->explain_pool("default")->sentence.find("paused") != std::string::npos);
+    REQUIRE(world.run(world.service->scale_pool("default", std::nullopt, false)));
+    CHECK(world.executor.started().size() == 1);
+  }
+
+  TEST_CASE("a pool that is not there is NotFound for every call") {
+    World world;
+    CHECK(world.run(world.service->scale_pool("none", 1, std::nullopt)).error().code ==
+          ErrorCode::NotFound);
+    CHECK(world.run(world.service->close_pool("none", true, Millis{0})).error().code ==
+          ErrorCode::NotFound);
+    CHECK(world.service->pool("none").error().code == ErrorCode::NotFound);
+    CHECK(world.service->explain_pool("none").error().code == ErrorCode::NotFound);
+  }
+
+  TEST_CASE("closing now cancels what waits and says what still drains") {
+    World world;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    spec.max_workers = 1;
+    REQUIRE(world.run(world.service->spawn_pool(spec)));
+    auto args = World::command("true");
+    args.pool = "p";
+    submitted(world, args);
+    submitted(world, args);
+    auto call = world.start(world.service->close_pool("p", true, Millis{1000}));
+    CHECK(!call->has_value());
+    world.advance(Millis{1000});
+    REQUIRE(call->has_value());
+    CHECK((**call).value().cancelled == 1);
+    CHECK((**call).value().still_draining == 1);
+    world.executor.end(world.executor.started().front(), Reason::CancelledByCaller, std::nullopt);
+    world.poll();
+    CHECK(!world.service->pool("p"));
+  }
+
+  TEST_CASE("a report has what a pool's tasks waited and ran, and leaves out pools that are gone") {
+    World world;
+    submitted(world, World::command("true"));
+    const auto fence = world.executor.started().front();
+    world.executor.begin(fence);
+    world.timers.advance(Millis{20});
+    world.executor.end(fence, Reason::Ok, 0);
+    world.poll();
+    const auto id = world.service->pool("default")->record.id;
+    const auto reports = world.service->monitor({id, domain::PoolId{{9, 9}}});
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].status.completed == 1);
+    CHECK(reports[0].queue_wait.count == 1);
+    CHECK(reports[0].run_time.max == doctest::Approx(20));
+    CHECK(reports[0].per_minute_1 == doctest::Approx(1));
+  }
+
+  TEST_CASE("memory is a sum over what runs, unknown where it cannot be told or comes too late") {
+    World world;
+    for (int i = 0; i < 2; ++i) {
+      submitted(world, World::command("true"));
+      world.executor.begin(world.executor.started().back());
+    }
+    world.poll();
+    const auto id = world.service->pool("default")->record.id;
+    CHECK(world.run(world.service->pool_memory(Millis{100})).at(id) == 2000);
+    world.executor.resident_bytes = -1;
+    CHECK(world.run(world.service->pool_memory(Millis{100})).at(id) == std::nullopt);
+    world.executor.resident_bytes.reset();
+    auto late = world.start(world.service->pool_memory(Millis{100}));
+    CHECK(!late->has_value());
+    world.advance(Millis{100});
+    REQUIRE(late->has_value());
+    CHECK((**late).at(id) == std::nullopt);
+  }
+}
+
+TEST_SUITE("service: explain and metrics") {
+  TEST_CASE("a task that ended is explained from its record") {
+    World world;
+    const auto id = submitted(world, World::command("false"));
+    world.executor.end(world.executor.started().front(), Reason::ExitCode, 1);
+    world.poll();
+    const auto explanation = world.run(world.service->explain_task(id));
+    REQUIRE(explanation);
+    CHECK(explanation->state == "failed");
+    CHECK(explanation->sentence.starts_with(id.str() + " is failed (exit_code) since 2023-"));
+    const auto unknown = world.run(world.service->explain_task(domain::TaskId{{1, 1}}));
+    CHECK(unknown.error().code == ErrorCode::NotFound);
+  }
+
+  TEST_CASE("a workflow is explained while it lives and after it ended") {
+    World world;
+    auto started = world.run(world.service->run_workflow(workflow({step("a")})));
+    CHECK(world.run(world.service->explain_workflow(started->workflow))->state == "running");
+    for (const auto fence : std::vector(world.executor.started())) {
+      world.executor.end(fence, Reason::Ok, 0);
+    }
+    world.poll();
+    const auto ended = world.run(world.service->explain_workflow(started->workflow));
+    REQUIRE(ended);
+    CHECK(ended->sentence ==
+          started->workflow.str() + " is completed: 3 of 3 cells completed, 0 failed, 0 skipped");
+    const auto unknown = world.run(world.service->explain_workflow(domain::WorkflowId{{1, 1}}));
+    CHECK(unknown.error().code == ErrorCode::NotFound);
+  }
+
+  TEST_CASE("a workflow is waited for, until its end or its first change") {
+    World world;
+    auto started = world.run(world.service->run_workflow(workflow({step("a")})));
+    auto end = world.start(world.service->workflow(started->workflow, {Millis{1000}, false}));
+    auto change = world.start(world.service->workflow(started->workflow, {Millis{1000}, true}));
+    const auto fences = std::vector(world.executor.started());
+    world.executor.end(fences[0], Reason::Ok, 0);
+    world.poll();
+    CHECK(change->has_value());
+    CHECK(!end->has_value());
+    for (std::size_t i = 1; i < fences.size(); ++i) world.executor.end(fences[i], Reason::Ok, 0);
+    world.poll();
+    REQUIRE(end->has_value());
+    CHECK((***end)->status.state == domain::WorkflowState::Completed);
+  }
+
+  TEST_CASE("metrics hold what was clocked, counted and what lives now") {
+    control::ServiceOptions options;
+    options.more_metrics = [](control::Metrics& metrics) { metrics.gauges["rss_bytes"] = 5; };
+    World world(std::move(options));
+    submitted(world, World::command("true"));
+    world.service->clocked("repo_list", std::chrono::microseconds{100}, true);
+    world.service->clocked("repo_list", std::chrono::microseconds{100}, false);
+    world.service->clocked(control::Stage::Schema, std::chrono::microseconds{10});
+    const auto metrics = world.service->metrics(Millis{300000});
+    CHECK(metrics.latency.at("repo_list").count == 2);
+    CHECK(metrics.counters.at("failed.repo_list") == 1);
+    CHECK(metrics.totals.at("stage.schema").count == 1);
+    CHECK(metrics.counters.at("tasks.admitted") == 1);
+    CHECK(metrics.gauges.at("tasks.running") == 1);
+    CHECK(metrics.gauges.at("rss_bytes") == 5);
+    CHECK(world.service->counts().running == 1);
+    CHECK(world.service->check() == "");
+    CHECK_FALSE(world.service->idle());
+  }
+}
