@@ -19,7 +19,8 @@ SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "--buildtype=p
 COVERED = ["domain", "control", "rpc", "mcp"]
 LEAST_COVERAGE = 90.0
 COUNT = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
-DOCTEST = re.compile(r"\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed")
+DOCTEST = re.compile(
+    r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped")
 
 
 class Count:
@@ -74,7 +75,7 @@ def count_test(test, environment):
     except OSError as missing:
         output, code = str(missing), "not started"
     found = DOCTEST.search(output)
-    count = Count(int(found[2]), int(found[3])) if found else Count(passed=1 if code == 0 else 0)
+    count = Count(*map(int, found.groups())) if found else Count(passed=1 if code == 0 else 0)
     if code != 0:
         count.failed = max(count.failed, 1)
         print(output[-20000:])

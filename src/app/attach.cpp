@@ -45,8 +45,8 @@ awaitable<void> pause(Millis time) {
 }  // namespace
 
 awaitable<Result<Attached>> say_hello(std::string socket, Hello hello) {
-  auto connection =
-      co_await net::connect_unix(co_await asio::this_coro::executor, socket, answer_limits());
+  const auto executor = co_await asio::this_coro::executor;
+  auto connection = co_await net::connect_unix(executor, std::move(socket), answer_limits());
   if (!connection) co_return fail(connection.error());
   std::string line = encode_hello(hello);
   auto answer = co_await exchange(**connection, std::move(line));

@@ -164,7 +164,7 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   call->id = std::move(request.id);
   call->revision = revision;
   call->progress_token = std::move(*token);
-  if (const KeptAnswer* answer = at_hand(*call)) return succeeded(call->id, *answer, revision);
+  if (const KeptAnswer* answer = at_hand(*call)) return succeeded(call->id, answer, revision);
   return std::move(*call);
 }
 
@@ -195,28 +195,20 @@ void Dispatcher::observe(Stage stage, base::MonoTime started) const {
   if (observer_.stage) observer_.stage(stage, base::mono_now() - started);
 }
 
-Reply Dispatcher::succeeded(const rpc::RequestId& id, std::string_view json,
+Reply Dispatcher::succeeded(const rpc::RequestId& id, const Answer& answer,
                             Revision revision) const {
   const base::MonoTime started = begun(observer_.stage);
+  const auto* kept = std::get_if<const KeptAnswer*>(&answer);
+  const std::string_view json = kept ? (*kept)->json() : std::get<std::string_view>(answer);
   std::string text;
   text.reserve(json.size() * 2 + json.size() / 4 + 400);
   rpc::begin_result(text, id);
   results_.open_tool_result(text, revision);
-  append_result_members(text, json, has_structure(revision));
-  text += '}';
-  rpc::end_result(text);
-  observe(Stage::Reply, started);
-  return Reply{std::move(text)};
-}
-
-Reply Dispatcher::succeeded(const rpc::RequestId& id, const KeptAnswer& answer,
-                            Revision revision) const {
-  const base::MonoTime started = begun(observer_.stage);
-  std::string text;
-  text.reserve(answer.bytes() + 400);
-  rpc::begin_result(text, id);
-  results_.open_tool_result(text, revision);
-  answer.append_members(text, has_structure(revision));
+  if (kept != nullptr) {
+    (*kept)->append_members(text, has_structure(revision));
+  } else {
+    append_result_members(text, json, has_structure(revision));
+  }
   text += '}';
   rpc::end_result(text);
   observe(Stage::Reply, started);

@@ -97,8 +97,8 @@ class Dispatcher {
                                       rpc::Json arguments, Call& call);
   void observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const;
   void observe(Stage stage, base::MonoTime started) const;
-  Reply succeeded(const rpc::RequestId& id, std::string_view json, Revision revision) const;
-  Reply succeeded(const rpc::RequestId& id, const KeptAnswer& answer, Revision revision) const;
+  using Answer = std::variant<std::string_view, const KeptAnswer*>;  // JSON text, or what is kept
+  Reply succeeded(const rpc::RequestId& id, const Answer& answer, Revision revision) const;
   base::awaitable<Outcome> guarded(const Registry::Entry& entry, rpc::Json arguments, Call& call);
 
   asio::any_io_executor executor_;
