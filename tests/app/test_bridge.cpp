@@ -4,6 +4,7 @@
 
 #include "app/bridge.h"
 #include "net/memory_connection.h"
+#include "support/run_until.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -85,12 +86,7 @@ struct World {
   }
   template <class Condition>
   void until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!condition()) {
-      io.restart();
-      io.run_one_until(deadline);
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-    }
+    support::run_until(io, condition);
   }
 
   void say(const std::string& line) {

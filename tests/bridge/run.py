@@ -422,7 +422,7 @@ class SdkTest(unittest.TestCase):
         failure = None if clients.installed() else clients.install()
         self.assertIsNone(failure)
         script = clients.place(os.path.join(HERE, "sdk_clients.mjs"))
-        done = subprocess.run(["node", script, BINARY], capture_output=True, text=True, timeout=3 * PATIENCE,
+        done = subprocess.run([clients.node(), script, BINARY], capture_output=True, text=True, timeout=3 * PATIENCE,
                               check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 

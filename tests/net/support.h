@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -17,12 +16,12 @@
 
 #include "base/task_group.h"
 #include "rpc/connection.h"
+#include "support/run_until.h"
 
 namespace mahavishnu::net::testing {
 
 using Read = base::Result<std::optional<std::string>>;
 
-// Blocks on the events themselves; fails the test after ten seconds without one.
 struct Loop {
   Loop() : group(io.get_executor(), "test") { ::signal(SIGPIPE, SIG_IGN); }
   ~Loop() {
@@ -32,12 +31,7 @@ struct Loop {
 
   template <class Condition>
   void until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!condition()) {
-      io.restart();
-      io.run_one_until(deadline);
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-    }
+    support::run_until(io, condition);
   }
 
   void poll() {
