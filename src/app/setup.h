@@ -32,13 +32,15 @@ struct Repositories {
   RepositoryWatch::Version version;  // of the file, before it was read
   std::string note;                  // what a person should be told ("" : nothing)
 };
+base::Result<Repositories> load_repositories(const Setup& setup, const std::string& folder);
+
 // The same with the checkout around `folder` added, under a name of its own; nothing when it is
 // served already or there is none.
 std::optional<RepositoryIndexPtr> with_checkout(const domain::RepositoryIndex& index,
                                                 const std::string& folder);
+
 // What is served around `folder` because there is no repositories file, in words.
 std::string note_without_file(const std::string& repos_file, const std::string& folder);
-base::Result<Repositories> load_repositories(const Setup& setup, const std::string& folder);
 
 // Prints "mahavishnu: …" to stderr and answers exit code 1.
 int failed(const base::Error& error);
