@@ -179,6 +179,10 @@ GROUPS = {
                script("tests", "bridge", "run.py")),
     "kill9": ("50 kills at random moments: nothing lost, doubled or left",
               script("tests", "regress", "kill9.py", arguments=[os.path.join(BUILD, "mahavishnu")])),
+    "kill9-long": ("the same with 200 kills; `kill9.py BINARY --seed N` repeats one",
+                   script("tests", "regress", "kill9.py", arguments=[os.path.join(BUILD, "mahavishnu"), "--rounds", "200"])),
+    "adoption": ("what runs goes on when the server does not: kills, upgrades, leases, lost shims, cancels",
+                 script("tests", "adoption", "run.py")),
     "simulation": ("60 s of seeds of core and shell in a simulated world, 20 s of the core alone",
                    storms("simulation", [["simulate", {}, "--seconds", "60"],
                                          ["test_simulation", {"MAHAVISHNU_SIM_SECONDS": "20"}]])),
@@ -194,7 +198,7 @@ GROUPS = {
     "asan": ("the same on every layer", asan),
     "coverage": (f"line coverage of {', '.join(COVERED)} is at least {LEAST_COVERAGE} %", coverage),
 }
-BY_NAME_ONLY = {"asan", "coverage"}
+BY_NAME_ONLY = {"asan", "coverage", "kill9-long"}
 
 
 def exists(name):

@@ -69,11 +69,11 @@ class Scratch:
 class Stdio:
     """`serve --stdio`, spoken to by hand; in its own process or as a bridge."""
 
-    def __init__(self, scratch, *flags, in_process=True, env=None, cwd=None):
+    def __init__(self, scratch, *flags, in_process=True, env=None, cwd=None, binary=BINARY):
         self.errors_path = os.path.join(scratch.path, f"stderr-{time.monotonic_ns()}.log")
         self.errors = open(self.errors_path, "wb")
         words = ["--in-process"] if in_process else []
-        self.process = subprocess.Popen([BINARY, "serve", "--stdio", *words, *flags],
+        self.process = subprocess.Popen([binary, "serve", "--stdio", *words, *flags],
                                         env={**scratch.env, **(env or {})}, cwd=cwd or scratch.path,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.errors)
@@ -136,11 +136,11 @@ class Stdio:
 class Http:
     """`serve --http` on a free port; ready when the constructor returns."""
 
-    def __init__(self, scratch, *flags, env=None):
+    def __init__(self, scratch, *flags, env=None, binary=BINARY):
         self.scratch = scratch
         self.log_path = os.path.join(scratch.path, f"server-{time.monotonic_ns()}.log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0", *flags],
+            self.process = subprocess.Popen([binary, "serve", "--http", "127.0.0.1:0", *flags],
                                             env={**scratch.env, **(env or {})}, cwd=scratch.path,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.port = self._wait_for_port()
