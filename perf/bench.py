@@ -24,6 +24,8 @@ NAMES = (
     "restart",
     "bridge",
     "coldstart",
+    "clocks",
+    "lag",
 )
 SKIPPED = 77
 

@@ -23,21 +23,24 @@ POOLS = ("a", "b")
 
 
 def run(context, report):
-    sizes = (10,) if context.quick else (10, 20, 100)
-    for workers in sizes:
-        found = interleave(
-            {
-                "server": lambda: served(context, workers),
-                "nested": lambda: nested(context, workers, in_order()),
-                "turns": lambda: nested(context, workers, by_turns()),
-            },
-            1 if context.quick else context.rounds,
-        )
-        report.add(f"busy: {workers} workers", found["server"], "%", at_least=95)
-        report.add(f"busy: {workers} workers, two nested semaphores", found["nested"], "%")
-        report.add(
-            f"busy: {workers} workers, two nested semaphores, pools by turns", found["turns"], "%"
-        )
+    for workers in (10,) if context.quick else (10, 20, 100):
+        of_size(context, report, workers)
+
+
+def of_size(context, report, workers):
+    found = interleave(
+        {
+            "server": lambda: served(context, workers),
+            "nested": lambda: nested(context, workers, in_order()),
+            "turns": lambda: nested(context, workers, by_turns()),
+        },
+        1 if context.quick else context.rounds,
+    )
+    report.add(f"busy: {workers} workers", found["server"], "%", at_least=95)
+    report.add(f"busy: {workers} workers, two nested semaphores", found["nested"], "%")
+    report.add(
+        f"busy: {workers} workers, two nested semaphores, pools by turns", found["turns"], "%"
+    )
 
 
 def in_order():

@@ -45,6 +45,12 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def loop_seconds(pid):
+    """CPU time of the main thread, which is the server's control loop, to the nanosecond."""
+    with open(f"/proc/{pid}/schedstat", encoding="utf-8") as schedstat:
+        return int(schedstat.read().split()[0]) / 1e9
+
+
 def rss_mb(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         for line in status:

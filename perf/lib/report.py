@@ -106,8 +106,13 @@ def cell(entry):
 
 
 def update_readme(readme, folder, order):
-    """Rewrites the section between the marks from the JSON of full runs; quick ones don't count."""
-    sections = []
+    """Rewrites the sections between the marks whose JSON of full runs is there (quick ones don't
+    count); the others stay as they are. How many were rewritten."""
+    with open(readme, encoding="utf-8") as text:
+        before, _, rest = text.read().partition(BEGIN)
+    kept, _, after = rest.partition(END)
+    sections = {part.partition("\n")[0]: part for part in kept.strip().split("### ")[1:]}
+    written = 0
     for name in order:
         runs = []
         for cores in (2, 1):
@@ -117,10 +122,9 @@ def update_readme(readme, folder, order):
                     runs.append(json.load(text))
         runs = [run for run in runs if not run["quick"]]
         if runs:
-            sections.append(markdown(name, runs))
-    with open(readme, encoding="utf-8") as text:
-        before, _, rest = text.read().partition(BEGIN)
-    _, _, after = rest.partition(END)
+            sections[name] = markdown(name, runs).removeprefix("### ")
+            written += 1
+    shown_ones = ["### " + sections[name].strip() + "\n" for name in order if name in sections]
     with open(readme, "w", encoding="utf-8") as out:
-        out.write(before + BEGIN + "\n\n" + "\n".join(sections) + "\n" + END + after)
-    return len(sections)
+        out.write(before + BEGIN + "\n\n" + "\n".join(shown_ones) + "\n" + END + after)
+    return written
