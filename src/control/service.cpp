@@ -181,12 +181,12 @@ Metrics Service::metrics(base::Millis window) const {
 }
 
 void Service::clocked(std::string_view operation, std::chrono::microseconds took, bool ok) {
-  state_->shell.clocks().add(operation, state_->shell.now().mono, took);
+  state_->shell.clocks().add(operation, state_->about_now(false), took);
   if (!ok) state_->shell.clocks().count("failed." + std::string(operation));
 }
 
 void Service::clocked(Stage stage, std::chrono::microseconds took) {
-  state_->shell.clocks().add(stage, state_->shell.now().mono, took);
+  state_->shell.clocks().add(stage, state_->about_now(stage == Stage::LoopLag), took);
 }
 
 domain::CoreCounts Service::counts() const { return state_->shell.core().counts(); }

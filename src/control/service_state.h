@@ -49,11 +49,18 @@ struct Service::State {
   awaitable<Result<TaskPtr>> read_task(domain::TaskId id);
   awaitable<Result<WorkflowPtr>> read_workflow(domain::WorkflowId id);
   base::MonoTime deadline(base::Millis wait) const { return shell.now().mono + wait; }
+  // For the clocks of calls, whose slots are minutes: as old as the last look at the loop's lag at
+  // most, because a look at the time itself costs as much as all the rest of clocking.
+  base::MonoTime about_now(bool look) {
+    if (look || looked == base::MonoTime{}) looked = shell.now().mono;
+    return looked;
+  }
   base::Ulid new_id() { return ids.next(shell.now().wall); }
 
   // Waits until none of `ids` is live any more, or until the deadline.
   awaitable<Status> wait_ended(std::vector<domain::TaskId> ids, base::MonoTime until);
 
+  base::MonoTime looked{};
   asio::any_io_executor executor;
   ServiceOptions options;
   domain::Archive& archive;
