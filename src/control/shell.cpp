@@ -5,6 +5,7 @@
 #include "control/shell.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -218,11 +219,11 @@ void Shell::advance() {
   std::vector<domain::Reply> replies;
   while (!commits_.empty() && (commits_.front().state == Commit::State::Written ||
                                commits_.front().state == Commit::State::Undone)) {
-    const Commit commit = std::move(commits_.front());
+    Commit commit = std::move(commits_.front());
     commits_.pop_front();
     on_disk_ = commit.number;
     if (commit.state == Commit::State::Written) show(commit);
-    for (const domain::Reply& reply : commit.replies) replies.push_back(reply);
+    std::move(commit.replies.begin(), commit.replies.end(), std::back_inserter(replies));
   }
   if (on_disk_ == before) return;
   for (domain::Reply& reply : replies) deliver(std::move(reply));
