@@ -102,8 +102,10 @@ mcp::ServerOptions server_options(const Config& config) {
 mcp::Observer observer_of(control::Service& service, const Config& config) {
   mcp::Observer observer;
   if (config.text("metrics.calls") == "off") return observer;
-  observer.call = [&service](std::string_view tool, std::chrono::microseconds took, bool ok) {
-    service.clocked("tools/call " + std::string(tool), took, ok);
+  observer.call = [&service, name = std::string()](
+                      std::string_view tool, std::chrono::microseconds took, bool ok) mutable {
+    name.assign("tools/call ").append(tool);  // keeps its room from call to call
+    service.clocked(name, took, ok);
   };
   observer.stage = [&service](mcp::Stage stage, std::chrono::microseconds took) {
     service.clocked(stage == mcp::Stage::Schema ? control::Stage::Schema : control::Stage::Reply,

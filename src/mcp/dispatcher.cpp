@@ -164,14 +164,15 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   call->id = std::move(request.id);
   call->revision = revision;
   call->progress_token = std::move(*token);
-  if (const KeptAnswer* answer = at_hand(*call)) return succeeded(call->id, answer, revision);
+  if (const KeptAnswer* answer = at_hand(*call)) {
+    return succeeded(call->id, answer, revision, call->seen);
+  }
   return std::move(*call);
 }
 
-const KeptAnswer* Dispatcher::at_hand(const PreparedCall& call) {
+const KeptAnswer* Dispatcher::at_hand(PreparedCall& call) {
   const Registry::Entry& entry = *call.entry;
   if (!entry.tool.at_hand) return nullptr;
-  const base::MonoTime started = begun(observer_.call);
   const KeptAnswer* answer = nullptr;
   try {
     answer = entry.tool.at_hand(call.arguments);
@@ -179,25 +180,30 @@ const KeptAnswer* Dispatcher::at_hand(const PreparedCall& call) {
     base::log()->error("tool {}: looking at hand ended by an exception: {}", entry.tool.name,
                        e.what());
   }
-  if (answer != nullptr) observe(entry, started, true);
+  if (answer != nullptr) call.seen = observe(entry, call.seen, true);
   return answer;
 }
 
-void Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const {
-  if (!observer_.call) return;
-  const base::MonoTime::duration took = base::mono_now() - started;
+base::MonoTime Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started,
+                                   bool ok) const {
+  if (!observer_.call) return begun(observer_.stage);
+  const base::MonoTime now = base::mono_now();
+  const base::MonoTime::duration took = now - started;
   observer_.call(entry.tool.name, took, ok);
   base::log()->debug("tools/call {} took {} µs{}", entry.tool.name, took.count(),
                      ok ? "" : " and failed");
+  return now;
 }
 
-void Dispatcher::observe(Stage stage, base::MonoTime started) const {
-  if (observer_.stage) observer_.stage(stage, base::mono_now() - started);
+base::MonoTime Dispatcher::observe(Stage stage, base::MonoTime started) const {
+  if (!observer_.stage) return begun(observer_.call);
+  const base::MonoTime now = base::mono_now();
+  observer_.stage(stage, now - started);
+  return now;
 }
 
-Reply Dispatcher::succeeded(const rpc::RequestId& id, const Answer& answer,
-                            Revision revision) const {
-  const base::MonoTime started = begun(observer_.stage);
+Reply Dispatcher::succeeded(const rpc::RequestId& id, const Answer& answer, Revision revision,
+                            base::MonoTime started) const {
   const auto* kept = std::get_if<const KeptAnswer*>(&answer);
   const std::string_view json = kept ? (*kept)->json() : std::get<std::string_view>(answer);
   std::string text;
@@ -224,7 +230,7 @@ base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json argum
   if (!entry) return base::fail(entry.error());
   const base::MonoTime started = begun(observer_.stage);
   const auto violations = (*entry)->input.violations(arguments);
-  observe(Stage::Schema, started);
+  const base::MonoTime seen = observe(Stage::Schema, started);
   if (!violations.empty()) {
     std::string text;
     for (const std::string& violation : violations) text += (text.empty() ? "" : "\n") + violation;
@@ -232,6 +238,7 @@ base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json argum
   }
   PreparedCall call;
   call.entry = *entry;
+  call.seen = seen;
   call.arguments = std::move(arguments);
   return call;
 }
@@ -303,7 +310,7 @@ base::awaitable<std::optional<Reply>> Dispatcher::reply_to(std::shared_ptr<Runni
   const Registry::Entry& entry = *call.entry;
   const Outcome outcome = co_await run(std::move(running), std::move(call), view, sink);
   if (const auto* json = std::get_if<std::string>(&outcome)) {
-    co_return succeeded(id, *json, revision);
+    co_return succeeded(id, *json, revision, begun(observer_.stage));
   }
   if (const auto* error = std::get_if<base::Error>(&outcome)) {
     co_return failed(id, *error, revision);

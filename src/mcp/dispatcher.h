@@ -37,6 +37,7 @@ struct PreparedCall {
   rpc::RequestId id;
   Revision revision = kNewestLegacy;
   rpc::Json progress_token;  // null: the caller wants no progress
+  base::MonoTime seen;       // the last look at the clock, where calls are observed
 };
 
 // How a call ended.
@@ -61,7 +62,7 @@ class Dispatcher {
 
   // The call's answer without running it, where its tool has it at hand (a coroutine of its own for
   // such a call costs more than all the rest of it), or nullptr. Valid until the next call.
-  const KeptAnswer* at_hand(const PreparedCall& call);
+  const KeptAnswer* at_hand(PreparedCall& call);
 
   // Runs the tool until it ends or `running` is stopped, sends progress to `sink` (nullptr: none),
   // and ends `running`. `view` and `sink` must outlive the awaitable.
@@ -95,10 +96,12 @@ class Dispatcher {
   Reply list(const rpc::Request& request, Revision revision, const View& view);
   base::awaitable<Outcome> supervised(RunningCall& running, const Registry::Entry& entry,
                                       rpc::Json arguments, Call& call);
-  void observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const;
-  void observe(Stage stage, base::MonoTime started) const;
+  // Answer the time at which what follows begins: a look at the clock less.
+  base::MonoTime observe(const Registry::Entry& entry, base::MonoTime started, bool ok) const;
+  base::MonoTime observe(Stage stage, base::MonoTime started) const;
   using Answer = std::variant<std::string_view, const KeptAnswer*>;  // JSON text, or what is kept
-  Reply succeeded(const rpc::RequestId& id, const Answer& answer, Revision revision) const;
+  Reply succeeded(const rpc::RequestId& id, const Answer& answer, Revision revision,
+                  base::MonoTime started) const;
   base::awaitable<Outcome> guarded(const Registry::Entry& entry, rpc::Json arguments, Call& call);
 
   asio::any_io_executor executor_;
