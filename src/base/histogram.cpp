@@ -53,7 +53,8 @@ std::int64_t WindowedHistogram::number_of(MonoTime now) const {
   return std::chrono::duration_cast<Millis>(now.time_since_epoch()).count() / slot_.count();
 }
 
-void WindowedHistogram::add(MonoTime now, std::chrono::microseconds value) {
+Histogram& WindowedHistogram::slot_of(MonoTime now) {
+  if (now >= last_from_ && now < last_until_) return *last_;
   const std::int64_t number = number_of(now);
   Slot& slot = ring_[static_cast<std::size_t>(number) % ring_.size()];
   if (!slot.values) slot.values = std::make_unique<Histogram>();
@@ -61,7 +62,14 @@ void WindowedHistogram::add(MonoTime now, std::chrono::microseconds value) {
     slot.values->clear();
     slot.number = number;
   }
-  slot.values->add(value);
+  last_ = slot.values.get();
+  last_from_ = MonoTime{slot_ * number};
+  last_until_ = last_from_ + slot_;
+  return *last_;
+}
+
+void WindowedHistogram::add(MonoTime now, std::chrono::microseconds value) {
+  slot_of(now).add(value);
 }
 
 Histogram WindowedHistogram::over(MonoTime now, Millis window) const {

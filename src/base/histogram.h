@@ -57,9 +57,13 @@ class WindowedHistogram {
     std::unique_ptr<Histogram> values;
   };
   std::int64_t number_of(MonoTime now) const;
+  Histogram& slot_of(MonoTime now);
 
   Millis slot_;
   std::vector<Slot> ring_;
+  // The slot of the last value, which the next one most often falls into as well.
+  Histogram* last_ = nullptr;
+  MonoTime last_from_{}, last_until_{};
 };
 
 }  // namespace mahavishnu::base

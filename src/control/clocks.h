@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -79,8 +80,16 @@ class Clocks {
   template <class Visit>
   void each(Visit visit) const;  // visit(name, operation)
 
+  // Found by a name that is no string of its own.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const {
+      return std::hash<std::string_view>{}(name);
+    }
+  };
+
   std::array<Operation, kStages> stages_;
-  std::map<std::string, Operation, std::less<>> operations_;
+  std::unordered_map<std::string, Operation, Hash, std::equal_to<>> operations_;
   std::map<std::string, std::uint64_t, std::less<>> counters_;
   std::unordered_map<base::PoolId, OfPool> pools_;
 };
