@@ -21,6 +21,7 @@ NAMES = (
     "spawn",
     "workflows",
     "scheduler",
+    "memories",
     "restart",
     "bridge",
     "coldstart",

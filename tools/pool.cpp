@@ -94,6 +94,7 @@ Json monitor_one(const Context& context, const std::string& name_or_id,
   } else if (held->second) {
     report["rss_bytes"] = *held->second;
   }
+  if (const auto count = context.memories.count(pool->record.id)) report["memory_count"] = *count;
   return report;
 }
 
@@ -220,7 +221,7 @@ std::vector<mcp::Tool> pool_tools(Context& context) {
   tools.push_back(
       make_tool(context,
                 {"pool_monitor", "Measure pools",
-                 "Queue wait and run time (p50 to p99), throughput and counts of pools. Use "
+                 "Queue wait and run time (p50 to p99), throughput, counts and memories of pools. Use "
                  "metrics_get for the server as a whole."},
                 pool_monitor));
   tools.push_back(make_tool(context,

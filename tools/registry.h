@@ -10,6 +10,7 @@
 
 #include "control/service.h"
 #include "domain/git_facts.h"
+#include "domain/memories.h"
 #include "mcp/tool.h"
 
 namespace mahavishnu::tools {
@@ -18,6 +19,7 @@ namespace mahavishnu::tools {
 struct Context {
   control::Service& service;
   domain::GitFacts& git;
+  domain::Memories& memories;
   control::Timers& timers;  // for the time only: its alarm is the service's
 };
 
@@ -33,6 +35,7 @@ std::vector<mcp::Tool> workflow_tools(Context& context);
 std::vector<mcp::Tool> task_tools(Context& context);        // submit, batch
 std::vector<mcp::Tool> task_query_tools(Context& context);  // get, output, cancel, list
 std::vector<mcp::Tool> pool_tools(Context& context);
+std::vector<mcp::Tool> memory_tools(Context& context);
 std::vector<mcp::Tool> metrics_tools(Context& context);
 std::vector<mcp::Tool> explain_tools(Context& context);
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "app/yaml_file.h"
+#include "base/redactor.h"
 #include "domain/repositories.h"
 
 namespace mahavishnu::app {
@@ -95,6 +96,12 @@ class ConfigReader {
     if (!is_list(setting)) {
       const auto checked = check_value(setting, items.front());
       if (!checked) return problem(value.origin + ": " + checked.error().message);
+    }
+    if (std::string_view(setting.key) == "memory.redact") {
+      for (const auto& item : items) {
+        const auto good = base::Redactor::check(item);
+        if (!good) return problem(value.origin + ": memory.redact: " + good.error().message);
+      }
     }
     if (is_number(setting)) {
       value.number = *parse_number(setting, items.front());

@@ -49,12 +49,26 @@ control::ServiceOptions service_options(const Config& config, const std::string&
     const auto stats = journal.stats();
     metrics.gauges["rss_bytes"] = resident_bytes();
     metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
+    metrics.gauges["memories"] = stats.memories;
+    metrics.gauges["memories_behind"] = stats.memories_behind;
     metrics.counters["journal_commits"] = stats.commits;
     metrics.counters["journal_transactions"] = stats.transactions;
     metrics.counters["journal_failed"] = stats.failed;
     metrics.counters["journal_reads"] = stats.reads;
     metrics.counters["journal_events_dropped"] = stats.events_dropped;
   };
+  return options;
+}
+
+base::Result<journal::MemoryOptions> memory_options(const Config& config) {
+  journal::MemoryOptions options;
+  options.enabled = config.text("memory.enabled") == "true";
+  options.output_bytes = static_cast<std::size_t>(config.number("memory.max_bytes"));
+  options.keep = config.duration("memory.keep");
+  options.max_count = config.number("memory.max_count");
+  auto redactor = base::Redactor::make(config.list("memory.redact"));
+  if (!redactor) return fail(std::move(redactor.error()));
+  options.redactor = std::move(*redactor);
   return options;
 }
 
@@ -183,6 +197,9 @@ awaitable<Status> Engine::start_parts() {
   journal_options.ballast_bytes =
       static_cast<std::uint64_t>(config.number("journal.ballast_bytes"));
   journal_options.read_limit = config.duration("journal.read_ms");
+  auto memory = memory_options(config);
+  if (!memory) co_return in_step("configuration", memory.error());
+  journal_options.memory = std::move(*memory);
   journal_options.on_control_wait = [&p](std::chrono::microseconds waited) {
     if (p.service) p.service->clocked(control::Stage::ControlWait, waited);
   };
@@ -214,7 +231,7 @@ awaitable<Status> Engine::start_parts() {
       });
   p.watch->start(p.repositories.index, p.repositories.version);
 
-  p.context.reset(new tools::Context{*p.service, *p.git, *p.timers});
+  p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers});
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);

@@ -125,6 +125,15 @@ std::vector<Setting> make_settings() {
       {"journal.ballast_bytes", Size, "8MiB", 0, kGiB, "",
        "room kept for completions on a full disk"},
       {"journal.read_ms", Duration, "5s", 100, kDay, "", "longest read of the journal"},
+      {"memory.enabled", Text, "true", 0, 0, "true|false",
+       "ended tasks leave memories, which memory_search finds"},
+      {"memory.max_bytes", Size, "8KiB", 0, 8192, "",
+       "of the end of a task's output that its memory keeps"},
+      {"memory.keep", Duration, "365d", 0, 3650 * kDay, "", "memories go after this; 0: never"},
+      {"memory.max_count", Integer, "100000", 0, 100000000, "",
+       "and the oldest when there are more; 0: no limit"},
+      {"memory.redact", List, "", 0, 0, "",
+       "patterns (RE2) of what is a secret in memories, besides the built-in ones"},
       {"allowed_paths", PathList, "", 0, 0, "", "where work may run besides the repositories"},
   };
 }

@@ -8,12 +8,14 @@
 
 namespace mahavishnu::journal {
 
+struct MemoryChange;
 using Records = std::shared_ptr<const std::vector<domain::Record>>;
 
 struct Commit {
   domain::CommitNo number = 0;
   Records records;
-  bool awaited = true;  // somebody waits for it; the writer finds out
+  bool awaited = true;                        // somebody waits for it; the writer finds out
+  std::shared_ptr<MemoryChange> memory = {};  // instead of records; its number is 0
 };
 
 }  // namespace mahavishnu::journal

@@ -42,7 +42,13 @@ Result<std::unique_ptr<CommitThread>> CommitThread::open(Database database, Ball
   std::unique_ptr<CommitThread> thread(new CommitThread(std::move(database), std::move(ballast),
                                                         checkpointer, events, std::move(options),
                                                         std::move(report)));
-  auto writer = RecordWriter::open(thread->database_);
+  if (thread->options_.remember) {
+    auto memories = MemoryWriter::open(thread->database_);
+    if (!memories) return fail(std::move(memories.error()));
+    thread->memories_ = std::make_unique<MemoryWriter>(std::move(*memories));
+    thread->told_memory_ = thread->memories_->newest();
+  }
+  auto writer = RecordWriter::open(thread->database_, thread->memories_.get());
   if (!writer) return fail(std::move(writer.error()));
   thread->writer_ = std::make_unique<RecordWriter>(std::move(*writer));
   for (auto [statement, sql] :
@@ -91,7 +97,8 @@ std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) 
       continue;
     }
     queued_records_ += more;
-    commit.awaited = std::any_of(commit.records->begin(), commit.records->end(), awaited);
+    commit.awaited =
+        commit.memory || std::any_of(commit.records->begin(), commit.records->end(), awaited);
     if (commit.awaited) ++awaited_;
     queue_.push_back(std::move(commit));
   }
@@ -144,7 +151,7 @@ void CommitThread::run() {
     if (!ballast_.held()) try_ballast();
     const auto outcomes = write(group);
     learn(group.size(), started);
-    report_(outcomes);
+    answer(group, outcomes);
     tell(group, outcomes);
     lock.lock();
   }
@@ -220,6 +227,9 @@ Status CommitThread::transact(std::span<const Commit> commits) {
   if (!done) {
     database_.roll_back();
     if (auto read = writer_->rolled_back(); !read) return read;
+    if (memories_) {
+      if (auto read = memories_->rolled_back(); !read) return read;
+    }
     return done;
   }
   last_transaction_ = transaction;
@@ -229,7 +239,9 @@ Status CommitThread::transact(std::span<const Commit> commits) {
 Status CommitThread::fill(std::span<const Commit> commits, std::int64_t transaction) {
   if (auto begun = begin_.run(); !begun) return begun;
   for (const auto& commit : commits) {
-    if (auto written = writer_->write(*commit.records, transaction); !written) return written;
+    auto written = commit.memory ? memories_->apply(*commit.memory)
+                                 : writer_->write(*commit.records, transaction);
+    if (!written) return written;
   }
   const auto start = base::mono_now();
   auto committed = commit_.run();
@@ -237,6 +249,22 @@ Status CommitThread::fill(std::span<const Commit> commits, std::int64_t transact
   counts_.sync_us += micros_since(start);
   if (committed) ++counts_.transactions;
   return committed;
+}
+
+// Whoever hears that a task has ended can search for what it left.
+void CommitThread::answer(const Group& group, std::vector<Outcome> outcomes) {
+  if (memories_ && memories_->newest() != told_memory_) {
+    told_memory_ = memories_->newest();
+    if (options_.remembered) options_.remembered(told_memory_);
+  }
+  std::size_t at = 0;
+  for (const auto& commit : group) {
+    if (commit.memory) commit.memory->done(outcomes[at].status);
+    ++at;
+  }
+  at = 0;
+  std::erase_if(outcomes, [&](const Outcome&) { return group[at++].memory != nullptr; });
+  if (!outcomes.empty()) report_(std::move(outcomes));
 }
 
 void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes) {
@@ -250,6 +278,7 @@ void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes
 
 // Does it take on new work? Asked only when the disk is full or a transaction has failed.
 bool CommitThread::admits(const Commit& commit) {
+  if (commit.memory) return true;
   return std::any_of(commit.records->begin(), commit.records->end(), [this](const auto& record) {
     const auto* pool = std::get_if<domain::PoolPut>(&record);
     if (pool == nullptr) {

@@ -25,6 +25,7 @@
 #include "journal/commit.h"
 #include "journal/database.h"
 #include "journal/event_log.h"
+#include "journal/memory_writer.h"
 #include "journal/record_writer.h"
 
 namespace mahavishnu::journal {
@@ -43,6 +44,9 @@ class CommitThread {
     std::int64_t max_pages = 0;      // 0: no limit
     std::uint64_t epoch = 0;         // transactions are numbered from here on
     std::int64_t ballast_pages = 0;  // how far max_pages is raised while the ballast is given up
+    bool remember = true;            // tasks leave memories
+    // Told on the writer's thread the newest memory's seq, when there are new ones on disk.
+    std::function<void(std::int64_t)> remembered;
   };
   struct Counts {
     std::uint64_t commits = 0, transactions = 0, records = 0, failed = 0, refused = 0;
@@ -60,7 +64,8 @@ class CommitThread {
                                                     Options options, Report report);
   ~CommitThread();
 
-  // Answers those that the full queue did not take.
+  // Answers those that the full queue did not take. A change of memories is answered by its own
+  // `done` and reported to nobody else.
   std::vector<domain::CommitNo> append(std::vector<Commit> commits);
   void stop();  // writes what is queued, then joins; idempotent
   Counts counts() const;
@@ -81,6 +86,7 @@ class CommitThread {
   Status write_alone(const Commit& commit);
   Status transact(std::span<const Commit> commits);
   Status fill(std::span<const Commit> commits, std::int64_t transaction);
+  void answer(const Group& group, std::vector<Outcome> outcomes);
   void tell(const Group& group, const std::vector<Outcome>& outcomes);
   bool admits(const Commit& commit);
   void give_up_ballast();
@@ -95,7 +101,9 @@ class CommitThread {
   Checkpointer& checkpointer_;
   EventLog& events_;
   Report report_;
+  std::unique_ptr<MemoryWriter> memories_;  // null: tasks leave none
   std::unique_ptr<RecordWriter> writer_;
+  std::int64_t told_memory_ = 0;  // the newest one `remembered` was told of
   Statement begin_, commit_;
   std::atomic<std::int64_t> last_transaction_{0};
 

@@ -61,6 +61,7 @@ class Statement {
 
   bool is_null(int column) const;
   std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+  double real(int column) const { return sqlite3_column_double(handle_.get(), column); }
   std::string_view text(int column) const;  // valid until the next step
   base::Ulid id(int column) const;          // null for NULL
   base::WallTime time(int column) const { return base::WallTime(base::Millis(integer(column))); }

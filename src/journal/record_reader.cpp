@@ -184,6 +184,26 @@ Result<std::vector<domain::AttemptRecord>> read_attempts(Database& database, dom
   }
 }
 
+Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
+  for (const char* half : {"tasks INDEXED BY tasks_live WHERE settled IS NULL",
+                           "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL"}) {
+    auto select = database.lease(select_tasks(Detail::Full, half) + "AND id=?");
+    if (!select) return fail(std::move(select.error()));
+    (*select)->bind(1, id.value);
+    auto row = (*select)->step();
+    if (!row) return fail(std::move(row.error()));
+    if (!*row) continue;
+    auto task = read_task(**select, Detail::Full);
+    if (!task) return task;
+    auto attempts = read_attempts(database, id);
+    if (!attempts) return fail(std::move(attempts.error()));
+    task->attempts = std::move(*attempts);
+    return task;
+  }
+  return fail(ErrorCode::NotFound,
+              "there is no task " + id.str() + "; task_list shows what there is");
+}
+
 std::string select_workflows(std::string_view source) {
   return std::string(
              "SELECT seq,id,created,state,version,total,queued,running,completed,failed,cancelled,"

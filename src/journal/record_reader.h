@@ -28,6 +28,9 @@ Result<domain::TaskRecord> read_task(const Statement& row, Detail detail);
 // In order of their numbers.
 Result<std::vector<domain::AttemptRecord>> read_attempts(Database& database, domain::TaskId task);
 
+// The whole task with its attempts; NotFound names the id.
+Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id);
+
 // "SELECT seq, … FROM `source` " of workflows with their specifications.
 std::string select_workflows(std::string_view source);
 Result<domain::WorkflowRecord> read_workflow(const Statement& row);

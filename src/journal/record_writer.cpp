@@ -79,8 +79,8 @@ void bind_settled(Statement& statement, int at, bool settled, std::int64_t trans
 
 }  // namespace
 
-Result<RecordWriter> RecordWriter::open(Database& database) {
-  RecordWriter writer(database);
+Result<RecordWriter> RecordWriter::open(Database& database, MemoryWriter* memories) {
+  RecordWriter writer(database, memories);
   const std::pair<Statement*, const char*> statements[] = {
       {&writer.put_pool_, kPutPool},
       {&writer.remove_pool_, "DELETE FROM pools WHERE id=?"},
@@ -255,8 +255,11 @@ Status RecordWriter::put(const domain::TaskChanged& changed) {
     update.bind_some(18, result.streams);
     update.bind_some(19, result.text);
   }
-  if (auto done = update.run(); !done || database_->changes() > 0) return done;
-  return unmet("tasks", changed.task.value, changed.task.str());
+  if (auto done = update.run(); !done) return done;
+  if (database_->changes() == 0) return unmet("tasks", changed.task.value, changed.task.str());
+  // So a task leaves its memory with the one change that ends it.
+  if (!ends || memories_ == nullptr || !leaves_memory(changed.status)) return {};
+  return memories_->remember(changed.task, changed.status.ended.value_or(base::WallTime{}));
 }
 
 // An update that met no row is right when a newer version is stored already or the work's admission

@@ -13,13 +13,15 @@
 
 #include "domain/records.h"
 #include "journal/database.h"
+#include "journal/memory_writer.h"
 
 namespace mahavishnu::journal {
 
 class RecordWriter {
  public:
-  // `database` must outlive the writer and be migrated.
-  static Result<RecordWriter> open(Database& database);
+  // `database` and `memories` must outlive the writer; the file is migrated. Without `memories`
+  // tasks leave none.
+  static Result<RecordWriter> open(Database& database, MemoryWriter* memories);
 
   // `transaction` grows with every transaction of the file's life; ended tasks keep it. On an error
   // the caller rolls back and calls rolled_back().
@@ -40,7 +42,8 @@ class RecordWriter {
     std::int64_t last = 0;
   };
 
-  explicit RecordWriter(Database& database) : database_(&database) {}
+  RecordWriter(Database& database, MemoryWriter* memories)
+      : database_(&database), memories_(memories) {}
   Status put(const domain::PoolPut& put);
   Status put(const domain::PoolRemoved& removed);
   Status put(const domain::TaskAdmitted& admitted);
@@ -56,6 +59,7 @@ class RecordWriter {
   Status unmet(const char* table, base::Ulid id, const std::string& name);
 
   Database* database_;
+  MemoryWriter* memories_;
   Statement put_pool_, remove_pool_, admit_task_, change_task_, end_task_, put_label_, put_spec_,
       put_span_, put_attempt_, admit_workflow_, put_workflow_spec_, change_workflow_, put_key_;
   std::int64_t next_task_ = 1;

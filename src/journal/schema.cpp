@@ -64,6 +64,16 @@ CREATE TABLE idempotency(
   caller TEXT NOT NULL, key TEXT NOT NULL, task BLOB, workflow BLOB,
   PRIMARY KEY(caller, key)) WITHOUT ROWID;
 )sql",
+    // What finished tasks and callers left to remember, in the order of their commits. A task's has
+    // only its id and time: the rest stands in its task. `memories_forgotten`: all up to this seq
+    // have been let go.
+    R"sql(
+CREATE TABLE memories(
+  seq INTEGER PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL, caller TEXT, dedup_key TEXT,
+  tags TEXT, metadata TEXT, content TEXT);
+CREATE UNIQUE INDEX memories_key ON memories(dedup_key) WHERE dedup_key IS NOT NULL;
+INSERT INTO meta VALUES('memories_forgotten', 0);
+)sql",
 };
 
 constexpr const char* kEventsSteps[] = {

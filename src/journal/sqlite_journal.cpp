@@ -8,6 +8,7 @@
 #include "journal/database.h"
 #include "journal/delivery.h"
 #include "journal/event_log.h"
+#include "journal/memory_store.h"
 #include "journal/reader_pool.h"
 #include "journal/record_reader.h"
 #include "journal/schema.h"
@@ -27,26 +28,6 @@ Result<Database> open_journal(const std::filesystem::path& directory) {
   if (!database) return database;
   if (auto epoch = begin_epoch(*database); !epoch) return fail(std::move(epoch.error()));
   return database;
-}
-
-Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
-  for (const char* half : {"tasks INDEXED BY tasks_live WHERE settled IS NULL",
-                           "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL"}) {
-    auto select = database.lease(select_tasks(Detail::Full, half) + "AND id=?");
-    if (!select) return fail(std::move(select.error()));
-    (*select)->bind(1, id.value);
-    auto row = (*select)->step();
-    if (!row) return fail(std::move(row.error()));
-    if (!*row) continue;
-    auto task = read_task(**select, Detail::Full);
-    if (!task) return task;
-    auto attempts = read_attempts(database, id);
-    if (!attempts) return fail(std::move(attempts.error()));
-    task->attempts = std::move(*attempts);
-    return task;
-  }
-  return fail(ErrorCode::NotFound,
-              "there is no task " + id.str() + "; task_list shows what there is");
 }
 
 Result<domain::WorkflowRecord> find_workflow(Database& database, domain::WorkflowId id) {
@@ -116,6 +97,14 @@ Status SqliteJournal::start() {
   if (!events) return fail(std::move(events.error()));
   events_ = std::move(*events);
   checkpointer_ = std::make_unique<Checkpointer>(std::move(*log));
+  MemoryStore::Options memory;
+  memory.index = {options_.directory, options_.memory.redactor, options_.memory.output_bytes,
+                  options_.memory.keep, options_.memory.max_count};
+  memory.read_limit = options_.read_limit;
+  memory.enabled = options_.memory.enabled;
+  auto memories = MemoryStore::open(delivery_, std::move(memory));
+  if (!memories) return fail(std::move(memories.error()));
+  memories_ = std::move(*memories);
   CommitThread::Options limits;
   limits.directory = options_.directory;
   limits.max_pending_commits = options_.max_pending_commits;
@@ -123,6 +112,8 @@ Status SqliteJournal::start() {
   limits.max_pages = options_.max_pages;
   limits.ballast_pages = static_cast<std::int64_t>(options_.ballast_bytes) / page_size;
   limits.epoch = static_cast<std::uint64_t>(epoch);
+  limits.remember = options_.memory.enabled;
+  limits.remembered = [raw = memories_.get()](std::int64_t newest) { raw->grew(newest); };
   auto report = [delivery = delivery_, done = done_](std::vector<Outcome> outcomes) {
     delivery->post([done, outcomes = std::move(outcomes)] {
       if (!*done) return;
@@ -134,6 +125,7 @@ Status SqliteJournal::start() {
   if (!writer) return fail(std::move(writer.error()));
   writer_ = std::move(*writer);
   readers_ = std::make_unique<ReaderPool>(std::move(connections), options_.read_limit);
+  memories_->connect(*writer_, *readers_);
   return {};
 }
 
@@ -146,6 +138,7 @@ Result<domain::Snapshot> SqliteJournal::load() {
 void SqliteJournal::stop() {
   delivery_->close();
   if (writer_) writer_->append(std::exchange(appended_, {}));
+  if (memories_) memories_->stop();
   if (readers_) readers_->stop();
   if (writer_) writer_->stop();
   if (checkpointer_) checkpointer_->stop();
@@ -169,11 +162,15 @@ SqliteJournal::Stats SqliteJournal::stats() const {
   stats.reads = read.reads;
   stats.read_timeouts = read.timeouts;
   stats.reads_refused = read.refused;
+  stats.memories = memories_->count();
+  stats.memories_behind = memories_->behind();
   const auto history = events_->counts();
   stats.events = history.written;
   stats.events_dropped = history.dropped;
   return stats;
 }
+
+domain::Memories& SqliteJournal::memories() { return *memories_; }
 
 void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
 

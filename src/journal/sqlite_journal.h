@@ -1,10 +1,11 @@
 // The system of record on SQLite: the journal the core writes to and the archive tools read from.
 //
-// Two files in one directory: journal.db, where every commit is on the disk before it is reported,
-// and events.db, a bounded history beside it. Threads of its own write (one, with group commit),
-// checkpoint (one), keep the history (one) and read (`reader_threads`); every callback is posted to
-// the control executor. It decides nothing: what a record means is the core's business. One server
-// a directory: the lock is the caller's.
+// Three files in one directory: journal.db, where every commit is on the disk before it is
+// reported, events.db, a bounded history beside it, and search.db, the index of memories. Threads
+// of its own write (one, with group commit), checkpoint (one), keep the history (one), index
+// memories (one), search them (one) and read (`reader_threads`); every callback is posted to the
+// control executor. It decides nothing: what a record means is the core's business. One server a
+// directory: the lock is the caller's.
 //
 // Archive: a listing's items carry of their specification only repo, caller, worker type, priority
 // and labels, and of a result everything but its streams and its text, except for the text's last
@@ -20,8 +21,10 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/redactor.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "domain/memories.h"
 #include "domain/ports.h"
 #include "journal/commit.h"
 
@@ -31,7 +34,17 @@ class Checkpointer;
 class CommitThread;
 class Delivery;
 class EventLog;
+class MemoryStore;
 class ReaderPool;
+
+// What ended tasks leave to remember.
+struct MemoryOptions {
+  bool enabled = true;
+  std::size_t output_bytes = 8192;                 // of the end of a task's output
+  base::Millis keep{0};                            // 0: for ever
+  std::int64_t max_count = 0;                      // 0: any number
+  std::shared_ptr<const base::Redactor> redactor;  // null: the built-in patterns
+};
 
 struct JournalOptions {
   std::filesystem::path directory;          // the data directory; made by the caller (0700)
@@ -42,6 +55,7 @@ struct JournalOptions {
   base::Millis read_limit{5000};  // of one read, waiting included; beyond: Deadline
   // Told on the control thread how long an answer waited for it; may be empty.
   std::function<void(std::chrono::microseconds)> on_control_wait;
+  MemoryOptions memory;
   std::int64_t max_pages = 0;  // PRAGMA max_page_count; 0: SQLite's own. Fills the "disk" in tests
 };
 
@@ -62,7 +76,9 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
     std::uint64_t reads_refused = 0;
     std::uint64_t events = 0;
     std::uint64_t events_dropped = 0;
-    bool ballast_held = false;  // false: the disk is full, new work is refused
+    std::int64_t memories = 0;
+    std::int64_t memories_behind = 0;  // not in the index yet
+    bool ballast_held = false;         // false: the disk is full, new work is refused
   };
 
   // Opens, makes or migrates both files and makes a new epoch durable; blocks. On a full disk the
@@ -82,6 +98,8 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
   // callback comes after it. Idempotent.
   void stop();
   Stats stats() const;
+
+  domain::Memories& memories();
 
   void append(domain::CommitNo commit,
               std::shared_ptr<const std::vector<domain::Record>> records) override;
@@ -107,9 +125,10 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
   std::shared_ptr<Done> done_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<EventLog> events_;
-  std::unique_ptr<CommitThread> writer_;  // uses the two above
+  std::unique_ptr<MemoryStore> memories_;
+  std::unique_ptr<CommitThread> writer_;  // uses the three above
   std::unique_ptr<ReaderPool> readers_;
-  bool handing_over_ = false;  // is posted
+  bool handing_over_ = false;     // is posted
   std::vector<Commit> appended_;  // in this turn of the control thread, not handed over yet
 };
 

@@ -232,6 +232,81 @@ class HttpTest(WithScratch):
         server.stop()
 
 
+class MemoryTest(WithScratch):
+    TOKEN = "ghp_" + "Q" * 36
+
+    def found(self, server, query, **more):
+        """The hits, once everything on disk is in the index."""
+        answers = []
+
+        def caught_up():
+            answers.append(server.tool("memory_search", {"query": query, **more}))
+            return answers[-1]["sources"] == [{"source": "local", "answered": True, "behind": 0}]
+
+        eventually(caught_up, "the index has caught up")
+        return answers[-1]["hits"]
+
+    def run_task(self, server, command, **more):
+        return server.tool("task_submit", {"command": command, "wait_ms": 20000, **more})
+
+    def test_what_ended_is_found_after_kill_9_and_secrets_are_not(self):
+        server = self.serve()
+        task = self.run_task(server, f"echo password={self.TOKEN}; printf 'a\\0b\\377'; echo frobnication failed; exit 3",
+                             labels={"team": "core"})
+        self.assertEqual(task["state"], "failed")
+        note = server.tool("memory_store", {"content": f"The key is {self.TOKEN}", "tags": ["ops"], "dedup_key": "k"})
+        self.assertEqual(note["status"], "stored")
+        server.kill()
+        server = self.serve()
+        hits = self.found(server, "frobnication", tags=["team=core"])
+        self.assertEqual([(hit["task"], hit["state"], hit["exit_code"]) for hit in hits], [(task["task"], "failed", 3)])
+        self.assertIn("**frobnication**", hits[0]["snippet"])
+        self.assertIn("password=[redacted]", hits[0]["title"])
+        again = server.tool("memory_store", {"content": "another", "dedup_key": "k"})
+        self.assertEqual(again, {"memory": note["memory"], "status": "duplicate"})
+        self.assertEqual([hit["memory"] for hit in self.found(server, "key", tags=["ops"])], [note["memory"]])
+        self.assertEqual(self.found(server, self.TOKEN), [])
+        pool = server.tool("pool_monitor")["items"][0]
+        self.assertEqual(pool["memory_count"], 1)
+        self.assertEqual(server.stop(), 0)
+        for name in os.listdir(self.scratch.data):
+            if name.startswith("search.db"):
+                with open(os.path.join(self.scratch.data, name), "rb") as file:
+                    self.assertNotIn(b"QQQQQQQQ", file.read(), name)
+
+    def test_words_are_no_syntax_and_bad_input_is_told(self):
+        server = self.serve()
+        self.run_task(server, "echo 'one \"two\" three'")
+        for query in ('"two', "NEAR(", "one AND", "tw* -one", "'; DROP TABLE words; --"):
+            self.found(server, query)
+        self.assertEqual(len(self.found(server, '"two" three')), 1)
+        for query in ("", " ", "* -"):
+            server.tool("memory_search", {"query": query}, status=400)
+        server.tool("memory_store", {"content": "x" * 70000}, status=400)
+        server.tool("memory_store", {"content": " "}, status=400)
+        server.stop()
+
+    def test_a_bad_pattern_is_named_with_its_place_and_a_good_one_is_used(self):
+        path = self.scratch.file("config/mahavishnu/config.yaml", "memory:\n  redact: ['ACME-\\d+', 'a(b']\n")
+        refused = self.scratch.run("config", "show")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("a(b", refused.stderr)
+        self.assertIn(f"{path}:2", refused.stderr)
+        self.scratch.file("config/mahavishnu/config.yaml", "memory:\n  redact: ['ACME-\\d+']\n")
+        server = self.serve()
+        self.run_task(server, "echo licence ACME-1234")
+        self.assertIn("[redacted]", self.found(server, "licence")[0]["title"])
+        server.stop()
+
+    def test_memories_can_be_off(self):
+        self.scratch.file("config/mahavishnu/config.yaml", "memory: {enabled: false}\n")
+        server = self.serve()
+        self.run_task(server, "echo x")
+        server.tool("memory_search", {"query": "x"}, status=503)
+        self.assertFalse(os.path.exists(os.path.join(self.scratch.data, "search.db")))
+        server.stop()
+
+
 class LifeTest(WithScratch):
     def test_one_server_owns_a_data_directory(self):
         server = self.serve()

@@ -43,6 +43,7 @@ Found found_on(const Files& files) {
   World world(options_in(directory));
   const auto snapshot = world.journal().load();
   REQUIRE_MESSAGE(snapshot, snapshot.error().message);
+  CHECK(memories_amiss(directory) == 0);
   std::map<std::uint64_t, int> parts;
   for (const auto& task : snapshot->tasks) ++parts[task.id.value.high];
   Found found;

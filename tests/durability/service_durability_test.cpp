@@ -1,6 +1,8 @@
 // What clients of the service are told stands on the disk: shell and journal with real files.
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "control/service.h"
 #include "durability/watched_vfs.h"
 #include "journal/world.h"
@@ -91,10 +93,37 @@ TEST_SUITE("durability of what the service says") {
       TempDirectory after;
       durability::put_files(disk_at(log, end, nullptr), after.path());
       World world(options_in(after));
+      CHECK(memories_amiss(after) == 0);
       const auto task = world.task(tasks[log[end - 1].mark / 2 - 1]);
       REQUIRE(task);
       if (log[end - 1].mark % 2 == 1) CHECK(task->status.state == TaskState::Completed);
     }
+  }
+
+  TEST_CASE("a power loss at any moment leaves one memory of each task that ended, and no other") {
+    TempDirectory directory;
+    WatchedVfs::get().watch(directory.path());
+    {
+      Server server(directory);
+      std::vector<TaskId> tasks;
+      for (int n = 0; n < 8; ++n) tasks.push_back(server.submit());
+      for (const TaskId task : tasks) REQUIRE(server.wait(task) == TaskState::Completed);
+    }
+    const Log log = WatchedVfs::get().log();
+    domain::Chance tear(23);
+    std::set<std::int64_t> seen;
+    const auto look = [&](std::size_t end) {
+      CAPTURE(end);
+      TempDirectory after;
+      durability::put_files(disk_at(log, end, &tear), after.path());
+      World world(options_in(after));
+      CHECK(memories_amiss(after) == 0);
+      seen.insert(world.journal().stats().memories);
+    };
+    for (std::size_t end = 0; end < log.size(); end += 1 + tear.draw() % 2) look(end);
+    look(log.size());
+    CHECK(seen.contains(0));
+    CHECK(seen.contains(8));
   }
 
   TEST_CASE("after a restart what depends on ended work runs") {

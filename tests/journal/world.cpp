@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "journal/database.h"
+
 namespace mahavishnu::test {
 
 TempDirectory::TempDirectory() {
@@ -174,6 +176,18 @@ TaskChanged failure(const TaskRecord& task, std::uint64_t version) {
   changed.status.ended = at(9000);
   changed.result = full_result();
   return changed;
+}
+
+std::int64_t memories_amiss(const TempDirectory& directory) {
+  auto database = journal::Database::open(directory.path() / "journal.db",
+                                          journal::Database::Mode::ReadOnly);
+  REQUIRE(database);
+  const auto amiss = database->integer(
+      "SELECT (SELECT count(*) FROM tasks WHERE settled IS NOT NULL AND (SELECT count(*) FROM "
+      "memories WHERE memories.id=tasks.id)<>1) + (SELECT count(*) FROM memories WHERE id NOT IN "
+      "(SELECT id FROM tasks WHERE settled IS NOT NULL))");
+  REQUIRE(amiss);
+  return *amiss;
 }
 
 journal::JournalOptions options_in(const TempDirectory& directory) {

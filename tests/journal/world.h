@@ -90,6 +90,10 @@ class World {
   CommitNo last_ = 0;
 };
 
+// Ended tasks without exactly one memory, and memories without an ended task: 0 in every journal
+// whose tasks ran.
+std::int64_t memories_amiss(const TempDirectory& directory);
+
 journal::JournalOptions options_in(const TempDirectory& directory);
 
 }  // namespace mahavishnu::test

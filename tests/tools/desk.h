@@ -50,6 +50,37 @@ class HandGit final : public domain::GitFacts {
   std::deque<std::pair<std::vector<std::string>, Answer>> waiting_;
 };
 
+// Memories that answer what the test says.
+class HandMemories final : public domain::Memories {
+ public:
+  explicit HandMemories(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  void store(domain::NewMemory memory, Answer<domain::StoredMemory> answer) override {
+    asked_to_store = std::move(memory);
+    post(std::move(answer), stored);
+  }
+  void search(domain::MemoryQuery query, Answer<domain::MemoriesFound> answer) override {
+    asked_for = std::move(query);
+    post(std::move(answer), found);
+  }
+  std::optional<std::int64_t> count(domain::PoolId) const override { return pool_count; }
+
+  domain::NewMemory asked_to_store;
+  domain::MemoryQuery asked_for;
+  base::Result<domain::StoredMemory> stored = domain::StoredMemory{};
+  base::Result<domain::MemoriesFound> found = domain::MemoriesFound{};
+  std::optional<std::int64_t> pool_count;
+
+ private:
+  template <class T>
+  void post(Answer<T> answer, base::Result<T> result) {
+    asio::post(executor_,
+               [answer = std::move(answer), result = std::move(result)] { answer(result); });
+  }
+
+  asio::any_io_executor executor_;
+};
+
 class DeskCall final : public mcp::Call {
  public:
   const std::string& caller() const override { return caller_; }
@@ -83,7 +114,8 @@ class Desk {
   explicit Desk(control::ServiceOptions options = {})
       : world(std::move(options)),
         git(world.io.get_executor()),
-        context{*world.service, git, world.timers},
+        memories(world.io.get_executor()),
+        context{*world.service, git, memories, world.timers},
         tools(tools::all(context)) {
     for (const char* name : {"api", "web", "ops"}) {
       git.at[std::string("/repos/") + name] = {true, "main", std::string(40, 'a'), ""};
@@ -146,6 +178,7 @@ class Desk {
 
   World world;
   HandGit git;
+  HandMemories memories;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;
