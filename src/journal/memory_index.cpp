@@ -15,7 +15,7 @@
 namespace mahavishnu::journal {
 namespace {
 
-constexpr std::size_t kBatch = 256;
+constexpr std::int64_t kBatch = 256;
 constexpr std::size_t kBatchBytes = 1U << 20U;
 constexpr int kNice = 19;
 // News are gathered: each transaction leaves a segment of the index that has to be merged later.
@@ -313,40 +313,34 @@ Result<bool> MemoryIndex::turn() {
   return up_to < range.newest || swept_ < range.forgotten;
 }
 
-// Read in one go and let go of, so that the journal's log can be copied back while words are made.
+// No transaction spans the reads: while work takes the cores this thread may stand still between
+// any two of them, and a read that stands still keeps the journal's log from being started anew.
 Result<MemoryIndex::Batch> MemoryIndex::read_batch() {
-  if (auto begun = journal_.execute("BEGIN"); !begun) return fail(std::move(begun.error()));
   Batch batch;
   auto range = memory_range(journal_);
-  Status read;
-  if (range) {
-    batch.range = *range;
-    batch.up_to = std::max(indexed_, range->forgotten);
-    read = read_memories(batch);
-  } else {
-    read = fail(std::move(range.error()));
-  }
+  if (!range) return fail(std::move(range.error()));
+  batch.range = *range;
+  batch.up_to = std::max(indexed_, range->forgotten);
+  auto read = read_rows(batch);
   next_.clear();
-  journal_.roll_back();
+  if (read) read = read_tasks(batch);
   if (!read) return fail(std::move(read.error()));
+  batch.range.newest = std::max(batch.range.newest, batch.up_to);
   return batch;
 }
 
-Status MemoryIndex::read_memories(Batch& batch) {
+// The rows alone; of a task's memory no more than which task it is.
+Status MemoryIndex::read_rows(Batch& batch) {
   next_.bind(1, batch.up_to);
-  next_.bind(2, static_cast<std::int64_t>(kBatch));
-  std::size_t bytes = 0;
-  while (bytes < kBatchBytes) {
+  next_.bind(2, kBatch);
+  for (std::size_t bytes = 0; bytes < kBatchBytes;) {
     auto more = next_.step();
     if (!more) return fail(std::move(more.error()));
     if (!*more) return {};
     batch.up_to = next_.integer(0);
     domain::Memory memory;
     if (next_.is_null(4)) {
-      const auto task = find_task(journal_, domain::TaskId{next_.id(1)});
-      if (!task && task.error().code == ErrorCode::NotFound) continue;
-      if (!task) return fail(task.error());
-      memory = domain::memory_of(*task, options_.output_bytes);
+      memory.task.value = next_.id(1);
     } else {
       auto stored = stored_memory(next_);
       if (!stored) return fail(std::move(stored.error()));
@@ -355,6 +349,27 @@ Status MemoryIndex::read_memories(Batch& batch) {
     bytes += size_of(memory);
     batch.memories.emplace_back(batch.up_to, std::move(memory));
   }
+  return {};
+}
+
+// What the tasks left; the batch ends where there is too much of it.
+Status MemoryIndex::read_tasks(Batch& batch) {
+  std::vector<std::pair<std::int64_t, domain::Memory>> memories;
+  std::size_t bytes = 0;
+  for (auto& [seq, memory] : batch.memories) {
+    if (!memory.task.is_null()) {
+      const auto task = find_task(journal_, memory.task);
+      if (!task && task.error().code == ErrorCode::NotFound) continue;
+      if (!task) return fail(task.error());
+      memory = domain::memory_of(*task, options_.output_bytes);
+    }
+    bytes += size_of(memory);
+    memories.emplace_back(seq, std::move(memory));
+    if (bytes < kBatchBytes) continue;
+    batch.up_to = seq;
+    break;
+  }
+  batch.memories = std::move(memories);
   return {};
 }
 

@@ -78,7 +78,8 @@ class MemoryIndex {
   Result<bool> turn();
   void tell(const Error& error);
   Result<Batch> read_batch();
-  Status read_memories(Batch& batch);
+  Status read_rows(Batch& batch);
+  Status read_tasks(Batch& batch);
   Status write(Batch batch);
   Status insert(std::int64_t seq, domain::Memory memory, Counts& counts);
   Status sweep(std::int64_t forgotten, Counts& counts);
