@@ -18,8 +18,9 @@ namespace {
 constexpr std::int64_t kBatch = 256;
 constexpr std::size_t kBatchBytes = 1U << 20U;
 constexpr int kNice = 19;
-// News are gathered: each transaction leaves a segment of the index that has to be merged later.
-constexpr std::chrono::milliseconds kGather{100};
+// News are gathered, unless a search waits: each transaction leaves a segment of the index that has
+// to be merged later, and writes beside the journal's syncs (docs/decisions/0130).
+constexpr std::chrono::milliseconds kGather{1000};
 constexpr std::chrono::seconds kAgain{5};       // after trouble
 constexpr std::chrono::minutes kLookForOld{1};  // also when nothing is new
 constexpr std::chrono::seconds kAskAgain{10};
