@@ -27,6 +27,7 @@ NAMES = (
     "coldstart",
     "clocks",
     "lag",
+    "log",
 )
 SKIPPED = 77
 

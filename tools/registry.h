@@ -10,6 +10,7 @@
 
 #include "control/service.h"
 #include "domain/git_facts.h"
+#include "domain/log_archive.h"
 #include "domain/memories.h"
 #include "mcp/tool.h"
 
@@ -21,6 +22,7 @@ struct Context {
   domain::GitFacts& git;
   domain::Memories& memories;
   control::Timers& timers;  // for the time only: its alarm is the service's
+  domain::LogArchive& log;
 };
 
 // tools[0] is repo_list. `context` is kept by reference.
@@ -36,6 +38,7 @@ std::vector<mcp::Tool> task_tools(Context& context);        // submit, batch
 std::vector<mcp::Tool> task_query_tools(Context& context);  // get, output, cancel, list
 std::vector<mcp::Tool> pool_tools(Context& context);
 std::vector<mcp::Tool> memory_tools(Context& context);
+std::vector<mcp::Tool> log_tools(Context& context);
 std::vector<mcp::Tool> metrics_tools(Context& context);
 std::vector<mcp::Tool> explain_tools(Context& context);
 

@@ -55,7 +55,10 @@ control::ServiceOptions service_options(const Config& config, const std::string&
     metrics.counters["journal_transactions"] = stats.transactions;
     metrics.counters["journal_failed"] = stats.failed;
     metrics.counters["journal_reads"] = stats.reads;
+    metrics.counters["journal_events"] = stats.events;
     metrics.counters["journal_events_dropped"] = stats.events_dropped;
+    metrics.counters["log_lines_dropped"] = base::log_lines_dropped();
+    metrics.gauges["journal_events_queued"] = static_cast<std::int64_t>(stats.events_queued);
   };
   return options;
 }
@@ -200,12 +203,15 @@ awaitable<Status> Engine::start_parts() {
   auto memory = memory_options(config);
   if (!memory) co_return in_step("configuration", memory.error());
   journal_options.memory = std::move(*memory);
+  journal_options.history_keep = config.duration("log.keep");
+  journal_options.history_bytes = config.number("log.max_bytes");
   journal_options.on_control_wait = [&p](std::chrono::microseconds waited) {
     if (p.service) p.service->clocked(control::Stage::ControlWait, waited);
   };
   auto journal = journal::SqliteJournal::open(p.control, journal_options);
   if (!journal) co_return in_step("journal", journal.error());
   p.journal = std::move(*journal);
+  base::follow_log(&p.journal->follower());
   auto snapshot = p.journal->load();
   if (!snapshot) co_return in_step("journal", snapshot.error());
 
@@ -231,7 +237,8 @@ awaitable<Status> Engine::start_parts() {
       });
   p.watch->start(p.repositories.index, p.repositories.version);
 
-  p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers});
+  p.context.reset(
+      new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers, *p.journal});
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);
@@ -265,6 +272,7 @@ awaitable<void> Engine::stop() {
   if (p.service) p.service->stop();
   if (p.git) p.git->stop();
   if (p.shell) p.shell->stop();
+  base::follow_log(nullptr);
   if (p.journal) p.journal->stop();
   p.lag.reset();
   p.server.reset();

@@ -279,6 +279,15 @@ Result<std::unique_ptr<Recording>> recording_for(const Arguments& arguments, con
   return recording;
 }
 
+Status start_log(const Config& config) {
+  base::LogOptions options;
+  options.level = config.text("log.level");
+  options.file = config.text("log.file");
+  options.file_bytes = static_cast<std::uint64_t>(config.number("log.file_bytes"));
+  options.file_count = static_cast<std::size_t>(config.number("log.file_count"));
+  return base::start_log(options);
+}
+
 }  // namespace
 
 int serve_verb(const Arguments& arguments) {
@@ -295,7 +304,7 @@ int serve_verb(const Arguments& arguments) {
   if (!recording) return failed(recording.error());
   plan->recording = recording->get();
   if (bridge) return bridge_stdio(*setup, hello, plan->recording);
-  if (auto log = base::start_log(setup->config.text("log.level")); !log) return failed(log.error());
+  if (auto log = start_log(setup->config); !log) return failed(log.error());
   prepare_process();
   // Each turn ends by serving, or has waited for the end of a server that was faster.
   std::optional<int> exit_code;

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "domain/log_archive.h"
+
 namespace mahavishnu::domain {
 namespace {
 
@@ -57,6 +59,14 @@ constexpr Words<Reason, 19> kReasons{{
     {Reason::Rejected, "rejected"},
 }};
 
+constexpr Words<LogLevel, 5> kLogLevels{{
+    {LogLevel::Trace, "trace"},
+    {LogLevel::Debug, "debug"},
+    {LogLevel::Info, "info"},
+    {LogLevel::Warn, "warn"},
+    {LogLevel::Error, "error"},
+}};
+
 constexpr Words<WorkflowState, 6> kWorkflowStates{{
     {WorkflowState::Pending, "pending"},
     {WorkflowState::Running, "running"},
@@ -107,6 +117,7 @@ std::string_view to_string(Selector value) { return word_of(kSelectors, value); 
 std::string_view to_string(When value) { return word_of(kWhens, value); }
 std::string_view to_string(Each value) { return word_of(kEachs, value); }
 std::string_view to_string(OnFailure value) { return word_of(kOnFailures, value); }
+std::string_view to_string(LogLevel value) { return word_of(kLogLevels, value); }
 
 std::optional<TaskState> parse_task_state(std::string_view text) {
   return value_of(kTaskStates, text);
@@ -123,6 +134,9 @@ std::optional<When> parse_when(std::string_view text) { return value_of(kWhens, 
 std::optional<Each> parse_each(std::string_view text) { return value_of(kEachs, text); }
 std::optional<OnFailure> parse_on_failure(std::string_view text) {
   return value_of(kOnFailures, text);
+}
+std::optional<LogLevel> parse_log_level(std::string_view text) {
+  return value_of(kLogLevels, text);
 }
 
 bool is_terminal(TaskState state) {

@@ -268,7 +268,7 @@ void CommitThread::answer(const Group& group, std::vector<Outcome> outcomes) {
 }
 
 void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes) {
-  std::vector<Event> events;
+  std::vector<domain::LogEntry> events;
   const auto now = base::wall_now();
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (outcomes[i].status) describe(*group[i].records, now, events);

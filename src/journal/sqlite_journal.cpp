@@ -8,6 +8,7 @@
 #include "journal/database.h"
 #include "journal/delivery.h"
 #include "journal/event_log.h"
+#include "journal/event_query.h"
 #include "journal/memory_store.h"
 #include "journal/reader_pool.h"
 #include "journal/record_reader.h"
@@ -28,6 +29,13 @@ Result<Database> open_journal(const std::filesystem::path& directory) {
   if (!database) return database;
   if (auto epoch = begin_epoch(*database); !epoch) return fail(std::move(epoch.error()));
   return database;
+}
+
+Result<Database> open_reader(const std::filesystem::path& file) {
+  auto reader = Database::open(file, Database::Mode::ReadOnly);
+  if (!reader) return reader;
+  if (auto set = reader->execute("PRAGMA query_only=ON"); !set) return fail(set.error());
+  return reader;
 }
 
 Result<domain::WorkflowRecord> find_workflow(Database& database, domain::WorkflowId id) {
@@ -80,20 +88,13 @@ Status SqliteJournal::start() {
   if (!database) return fail(std::move(database.error()));
   const auto epoch = database->integer("SELECT value FROM meta WHERE key='epoch'").value_or(0);
   const auto page_size = database->integer("PRAGMA page_size").value_or(4096);
-  auto history = open_migrated(options_.directory, kEventsSchema, "NORMAL");
-  if (!history) return fail(std::move(history.error()));
   auto log = Database::open(options_.directory / kJournalSchema.file, Database::Mode::ReadWrite);
   if (!log) return fail(std::move(log.error()));
-  std::vector<Database> connections;
-  for (int i = 0; i < options_.reader_threads; ++i) {
-    auto reader =
-        Database::open(options_.directory / kJournalSchema.file, Database::Mode::ReadOnly);
-    if (!reader) return fail(std::move(reader.error()));
-    if (auto set = reader->execute("PRAGMA query_only=ON"); !set) return set;
-    connections.push_back(std::move(*reader));
+  auto events = open_history();
+  if (!events && events.error().code == ErrorCode::Exhausted) {
+    ballast.release();
+    events = open_history();
   }
-
-  auto events = EventLog::open(std::move(*history), EventLog::Options{});
   if (!events) return fail(std::move(events.error()));
   events_ = std::move(*events);
   checkpointer_ = std::make_unique<Checkpointer>(std::move(*log));
@@ -124,8 +125,38 @@ Status SqliteJournal::start() {
                                    *events_, std::move(limits), std::move(report));
   if (!writer) return fail(std::move(writer.error()));
   writer_ = std::move(*writer);
-  readers_ = std::make_unique<ReaderPool>(std::move(connections), options_.read_limit);
+  if (auto opened = open_readers(); !opened) return opened;
   memories_->connect(*writer_, *readers_);
+  return {};
+}
+
+Result<std::unique_ptr<EventLog>> SqliteJournal::open_history() {
+  auto history = open_migrated(options_.directory, kEventsSchema, "NORMAL");
+  if (!history) return fail(std::move(history.error()));
+  auto tasks = open_reader(options_.directory / kJournalSchema.file);
+  if (!tasks) return fail(std::move(tasks.error()));
+  EventLog::Options limits;
+  limits.keep = options_.history_keep;
+  limits.max_bytes = options_.history_bytes;
+  return EventLog::open(std::move(*history), std::move(*tasks), std::move(limits));
+}
+
+Status SqliteJournal::open_readers() {
+  const auto pool = [this](const char* file, int threads) -> Result<std::unique_ptr<ReaderPool>> {
+    std::vector<Database> connections;
+    for (int i = 0; i < threads; ++i) {
+      auto reader = open_reader(options_.directory / file);
+      if (!reader) return fail(std::move(reader.error()));
+      connections.push_back(std::move(*reader));
+    }
+    return std::make_unique<ReaderPool>(std::move(connections), options_.read_limit);
+  };
+  auto readers = pool(kJournalSchema.file, options_.reader_threads);
+  if (!readers) return fail(std::move(readers.error()));
+  auto searchers = pool(kEventsSchema.file, 1);
+  if (!searchers) return fail(std::move(searchers.error()));
+  readers_ = std::move(*readers);
+  searchers_ = std::move(*searchers);
   return {};
 }
 
@@ -140,6 +171,7 @@ void SqliteJournal::stop() {
   if (writer_) writer_->append(std::exchange(appended_, {}));
   if (memories_) memories_->stop();
   if (readers_) readers_->stop();
+  if (searchers_) searchers_->stop();
   if (writer_) writer_->stop();
   if (checkpointer_) checkpointer_->stop();
   if (events_) events_->stop();
@@ -167,6 +199,7 @@ SqliteJournal::Stats SqliteJournal::stats() const {
   const auto history = events_->counts();
   stats.events = history.written;
   stats.events_dropped = history.dropped;
+  stats.events_queued = history.queued;
   return stats;
 }
 
@@ -204,9 +237,9 @@ void SqliteJournal::hand_over() {
 }
 
 template <class T, class Body>
-void SqliteJournal::read(Answer<T> answer, Body body) {
-  readers_->submit([delivery = delivery_, answer = std::move(answer),
-                    body = std::move(body)](Result<Database*> database) mutable {
+void SqliteJournal::read(ReaderPool& readers, std::function<void(Result<T>)> answer, Body body) {
+  readers.submit([delivery = delivery_, answer = std::move(answer),
+                  body = std::move(body)](Result<Database*> database) mutable {
     Result<T> result = database ? body(**database) : Result<T>(fail(database.error()));
     delivery->post([answer = std::move(answer), result = std::move(result)]() mutable {
       answer(std::move(result));
@@ -215,12 +248,12 @@ void SqliteJournal::read(Answer<T> answer, Body body) {
 }
 
 void SqliteJournal::task(domain::TaskId id, Answer<domain::TaskRecord> answer) {
-  read<domain::TaskRecord>(std::move(answer),
+  read<domain::TaskRecord>(*readers_, std::move(answer),
                            [id](Database& database) { return find_task(database, id); });
 }
 
 void SqliteJournal::workflow(domain::WorkflowId id, Answer<domain::WorkflowRecord> answer) {
-  read<domain::WorkflowRecord>(std::move(answer),
+  read<domain::WorkflowRecord>(*readers_, std::move(answer),
                                [id](Database& database) { return find_workflow(database, id); });
 }
 
@@ -228,7 +261,7 @@ void SqliteJournal::tasks(domain::TaskFilter filter, domain::Page page,
                           Answer<domain::Listing<domain::TaskRecord>> answer) {
   auto* writer = writer_.get();
   read<domain::Listing<domain::TaskRecord>>(
-      std::move(answer),
+      *readers_, std::move(answer),
       [filter = std::move(filter), page = std::move(page), writer](Database& database) {
         return list_tasks(database, filter, page, writer->last_transaction());
       });
@@ -237,16 +270,34 @@ void SqliteJournal::tasks(domain::TaskFilter filter, domain::Page page,
 void SqliteJournal::workflows(domain::WorkflowFilter filter, domain::Page page,
                               Answer<domain::Listing<domain::WorkflowRecord>> answer) {
   read<domain::Listing<domain::WorkflowRecord>>(
-      std::move(answer), [filter = std::move(filter), page = std::move(page)](Database& database) {
+      *readers_, std::move(answer),
+      [filter = std::move(filter), page = std::move(page)](Database& database) {
         return list_workflows(database, filter, page);
       });
 }
 
 void SqliteJournal::by_key(std::string caller, std::string key, Answer<Keyed> answer) {
-  read<Keyed>(std::move(answer),
+  read<Keyed>(*readers_, std::move(answer),
               [caller = std::move(caller), key = std::move(key)](Database& database) {
                 return find_key(database, caller, key);
               });
 }
+
+void SqliteJournal::entries(domain::LogFilter filter, domain::Page page, Found answer) {
+  if (!events_->keeps()) {
+    return delivery_->post([answer = std::move(answer)] {
+      answer(fail(ErrorCode::Unavailable,
+                  "no history is kept (log.max_bytes is 0); give it room, then start again"));
+    });
+  }
+  events_->written(
+      [this, filter = std::move(filter), page = std::move(page), answer = std::move(answer)] {
+        read<domain::LogPage>(*searchers_, answer, [filter, page](Database& database) {
+          return find_entries(database, filter, page);
+        });
+      });
+}
+
+base::LogFollower& SqliteJournal::follower() { return *events_; }
 
 }  // namespace mahavishnu::journal

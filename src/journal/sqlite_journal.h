@@ -3,9 +3,9 @@
 // Three files in one directory: journal.db, where every commit is on the disk before it is
 // reported, events.db, a bounded history beside it, and search.db, the index of memories. Threads
 // of its own write (one, with group commit), checkpoint (one), keep the history (one), index
-// memories (one), search them (one) and read (`reader_threads`); every callback is posted to the
-// control executor. It decides nothing: what a record means is the core's business. One server a
-// directory: the lock is the caller's.
+// memories (one), search them (one), search the history (one) and read (`reader_threads`); every
+// callback is posted to the control executor. It decides nothing: what a record means is the core's
+// business. One server a directory: the lock is the caller's.
 //
 // Archive: a listing's items carry of their specification only repo, caller, worker type, priority
 // and labels, and of a result everything but its streams and its text, except for the text's last
@@ -21,9 +21,11 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/log.h"
 #include "base/redactor.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "domain/log_archive.h"
 #include "domain/memories.h"
 #include "domain/ports.h"
 #include "journal/commit.h"
@@ -53,13 +55,17 @@ struct JournalOptions {
   std::uint64_t ballast_bytes = 8U << 20U;  // room kept for completions when the disk is full
   int reader_threads = 2;
   base::Millis read_limit{5000};  // of one read, waiting included; beyond: Deadline
+  base::Millis history_keep{std::chrono::hours(24 * 30)};  // events.db: of each row …
+  std::int64_t history_bytes = 256 << 20;                  // … and of the file; 0: no history
   // Told on the control thread how long an answer waited for it; may be empty.
   std::function<void(std::chrono::microseconds)> on_control_wait;
   MemoryOptions memory;
   std::int64_t max_pages = 0;  // PRAGMA max_page_count; 0: SQLite's own. Fills the "disk" in tests
 };
 
-class SqliteJournal final : public domain::Journal, public domain::Archive {
+class SqliteJournal final : public domain::Journal,
+                            public domain::Archive,
+                            public domain::LogArchive {
  public:
   struct Stats {
     std::uint64_t commits = 0;       // durable
@@ -76,6 +82,7 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
     std::uint64_t reads_refused = 0;
     std::uint64_t events = 0;
     std::uint64_t events_dropped = 0;
+    std::size_t events_queued = 0;
     std::int64_t memories = 0;
     std::int64_t memories_behind = 0;  // not in the index yet
     bool ballast_held = false;         // false: the disk is full, new work is refused
@@ -113,12 +120,18 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
                  Answer<domain::Listing<domain::WorkflowRecord>> answer) override;
   void by_key(std::string caller, std::string key, Answer<Keyed> answer) override;
 
+  void entries(domain::LogFilter filter, domain::Page page, Found answer) override;
+  // Takes lines of the log into the history, until stop().
+  base::LogFollower& follower();
+
  private:
   SqliteJournal(asio::any_io_executor control, JournalOptions options);
   base::Status start();
   void hand_over();
+  base::Status open_readers();
+  base::Result<std::unique_ptr<EventLog>> open_history();
   template <class T, class Body>
-  void read(Answer<T> answer, Body body);
+  void read(ReaderPool& readers, std::function<void(base::Result<T>)> answer, Body body);
 
   JournalOptions options_;
   std::shared_ptr<Delivery> delivery_;
@@ -128,7 +141,8 @@ class SqliteJournal final : public domain::Journal, public domain::Archive {
   std::unique_ptr<MemoryStore> memories_;
   std::unique_ptr<CommitThread> writer_;  // uses the three above
   std::unique_ptr<ReaderPool> readers_;
-  bool handing_over_ = false;     // is posted
+  std::unique_ptr<ReaderPool> searchers_;  // of the history: no search holds up a look at a task
+  bool handing_over_ = false;              // is posted
   std::vector<Commit> appended_;  // in this turn of the control thread, not handed over yet
 };
 

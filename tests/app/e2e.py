@@ -174,6 +174,41 @@ class HttpTest(WithScratch):
             self.assertIn(line, body)
         server.stop()
 
+    def test_log_search_finds_changes_and_lines(self):
+        server = self.serve("--log-level", "debug")
+        failed = server.tool("task_submit", {"command": "exit 3", "wait_ms": 20000})["task"]
+
+        def kinds(**filters):
+            return [item["kind"] for item in server.tool("log_search", filters)["items"]]
+
+        # A change is told once it is on the disk, which may be a moment after its answer.
+        eventually(lambda: kinds(task=failed) == ["task_failed", "task_running", "task_admitted"],
+                   "the task's history")
+        self.assertEqual(kinds(task=failed, level="warn"), ["task_failed"])
+        self.assertIn("task_failed", kinds(pool="default"))
+        self.assertIn("log", kinds(query="tools/call task_submit took"))
+        self.assertEqual(kinds(query='" OR 1=1 -- %_*'), [])
+        self.assertEqual(kinds(until="2001-01-01T00:00:00Z"), [])
+        first = server.tool("log_search", {"limit": 1, "since": "2001-01-01T00:00:00Z"})
+        self.assertEqual(len(first["items"]), 1)
+        second = server.tool("log_search", {"limit": 1, "cursor": first["next_cursor"]})
+        self.assertLessEqual(second["items"][0]["time"], first["items"][0]["time"])
+        counters = server.tool("metrics_get", {"names": ["journal_events", "log_lines"]})["counters"]
+        self.assertEqual((counters["journal_events_dropped"], counters["log_lines_dropped"]), (0, 0))
+        self.assertGreater(counters["journal_events"], 3)
+        server.stop()
+
+    def test_lines_go_to_a_file_when_one_is_named(self):
+        path = os.path.join(self.scratch.path, "lines.log")
+        server = self.serve(env={"MAHAVISHNU_LOG_FILE": path, "MAHAVISHNU_LOG_LEVEL": "debug",
+                                 "MAHAVISHNU_LOG_MAX_BYTES": "0"})
+        server.tool("repo_list", {})
+        self.assertIn("log.max_bytes", server.tool("log_search", status=503)["error"]["message"])
+        server.stop()
+        with open(path, encoding="utf-8") as file:
+            self.assertIn("tools/call repo_list took", file.read())
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
     def test_the_doors_are_shut_to_strangers(self):
         server = self.serve()
         good = {**JSON, "Authorization": f"Bearer {server.token()}"}

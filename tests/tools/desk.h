@@ -77,7 +77,31 @@ class HandMemories final : public domain::Memories {
     asio::post(executor_,
                [answer = std::move(answer), result = std::move(result)] { answer(result); });
   }
+  asio::any_io_executor executor_;
+};
 
+// A history that answers what the test says, and tells what it was asked.
+class HandLog final : public domain::LogArchive {
+ public:
+  explicit HandLog(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  void entries(domain::LogFilter filter, domain::Page wanted, Found answer) override {
+    asked = std::move(filter);
+    asked_page = std::move(wanted);
+    base::Result<domain::LogPage> found = page;
+    const auto most = static_cast<std::size_t>(asked_page.limit);
+    if (found->items.size() > most) found->items.resize(most);
+    if (fail_with) found = base::fail(*fail_with);
+    asio::post(executor_,
+               [answer = std::move(answer), found = std::move(found)] { answer(found); });
+  }
+
+  domain::LogPage page;
+  std::optional<base::Error> fail_with;
+  domain::LogFilter asked;
+  domain::Page asked_page;
+
+ private:
   asio::any_io_executor executor_;
 };
 
@@ -115,7 +139,8 @@ class Desk {
       : world(std::move(options)),
         git(world.io.get_executor()),
         memories(world.io.get_executor()),
-        context{*world.service, git, memories, world.timers},
+        log(world.io.get_executor()),
+        context{*world.service, git, memories, world.timers, log},
         tools(tools::all(context)) {
     for (const char* name : {"api", "web", "ops"}) {
       git.at[std::string("/repos/") + name] = {true, "main", std::string(40, 'a'), ""};
@@ -179,6 +204,7 @@ class Desk {
   World world;
   HandGit git;
   HandMemories memories;
+  HandLog log;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;

@@ -63,7 +63,8 @@ TEST_SUITE("registry") {
         names ==
         "repo_list workflow_run workflow_get workflow_list workflow_cancel task_submit task_batch "
         "task_get task_output task_cancel task_list pool_spawn pool_list pool_monitor pool_scale "
-        "pool_close pool_health memory_store memory_search metrics_get explain ");
+        "pool_close pool_health memory_store memory_search log_search "
+        "metrics_get explain ");
   }
 
   TEST_CASE("every tool says what it is for, briefly") {
@@ -104,8 +105,8 @@ TEST_SUITE("registry") {
     }
     CHECK(readers == std::set<std::string>{"repo_list", "workflow_get", "workflow_list", "task_get",
                                            "task_output", "task_list", "pool_list", "pool_monitor",
-                                           "pool_health", "memory_search", "metrics_get",
-                                           "explain"});
+                                           "pool_health", "memory_search", "log_search",
+                                           "metrics_get", "explain"});
     CHECK(desk.tool("task_cancel").effect == Effect::Destructive);
     CHECK(desk.tool("task_submit").open_world);
   }
