@@ -7,7 +7,9 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -20,6 +22,7 @@ namespace mahavishnu::base {
 namespace {
 
 constexpr std::size_t kQueuedLines = 8192;
+constexpr int kNice = 10;  // of the thread that writes: work goes first
 constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
 
 // The beginning of a text that is too long, up to a whole character, and how long it was.
@@ -127,7 +130,8 @@ Status start_log(const LogOptions& options) {
     sinks.push_back(std::move(*file));
   }
   Log& log = started();
-  log.writer = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+  log.writer = std::make_shared<spdlog::details::thread_pool>(
+      kQueuedLines, 1, [] { ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice); });
   auto queue =
       std::make_shared<spdlog::async_logger>("queue", sinks.begin(), sinks.end(), log.writer,
                                              spdlog::async_overflow_policy::overrun_oldest);

@@ -1,5 +1,8 @@
 #include "journal/event_log.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -13,9 +16,10 @@ namespace mahavishnu::journal {
 namespace {
 
 constexpr const char* kLine = "log";                 // the kind of a line
-constexpr std::size_t kWorthWriting = 512;           // rows; fewer wait for company …
+constexpr std::size_t kWorthWriting = 4096;          // rows; fewer wait for company …
 constexpr std::chrono::milliseconds kPatience{250};  // … for this long
 constexpr std::chrono::minutes kSweepEvery{1};       // when nothing happens
+constexpr int kNice = 10;                            // whoever waits for an answer goes first
 constexpr std::int64_t kSweepRows = 1000;            // in one transaction
 constexpr std::size_t kSweepsAPass = 64;
 constexpr std::int64_t kLeastSpare = 16;  // pages
@@ -187,6 +191,7 @@ EventLog::Counts EventLog::counts() const {
 
 void EventLog::run() {
   is_writer = true;
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
   const auto urgent = [this] { return stopping_ || !asked_.empty(); };
   std::vector<LogEntry> entries;  // takes turns with the queue: both keep their room
   std::unique_lock lock(mutex_);

@@ -34,7 +34,7 @@ void describe(std::span<const domain::Record> records, base::WallTime now,
 class EventLog final : public base::LogFollower {
  public:
   struct Options {
-    std::size_t max_queued = 16384;
+    std::size_t max_queued = 32768;
     std::size_t max_queued_bytes = 16U << 20U;  // of texts
     base::Millis keep{std::chrono::hours(24 * 30)};
     std::int64_t max_bytes =
