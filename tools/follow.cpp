@@ -57,11 +57,11 @@ base::awaitable<base::Result<Service::TaskPtr>> follow_task(Context& context, do
   if (!tells_progress(wait, call)) co_return co_await context.service.task(id, wait);
   const Countdown countdown(context, wait.limit);
   auto task = co_await context.service.task(id, Wait{});
-  for (int changes = 1; task && !domain::is_terminal((*task)->status.state); ++changes) {
-    const base::Millis left = countdown.left();
-    if (left.count() == 0) break;
+  for (int changes = 1; task; ++changes) {
     // How often it will change is not known: the total is left out.
     call.progress(changes, 0, std::string(domain::to_string((*task)->status.state)));
+    const base::Millis left = countdown.left();
+    if (domain::is_terminal((*task)->status.state) || left.count() == 0) break;
     task = co_await context.service.task(id, Wait{left, true});
   }
   co_return task;

@@ -23,8 +23,8 @@ using base::MonoTime;
 
 constexpr Millis kLeftoverGrace{500};  // for what a command that ended by itself left running
 constexpr Millis kKillAgain{20};
-constexpr Millis kGiveUp{10000};  // after the first KILL: something hangs in the kernel
-constexpr Millis kTellStart{4};   // an attempt shorter than that tells its start with its end
+constexpr int kMostKills = 500;  // rounds, 10 s of them: what is left hangs in the kernel
+constexpr Millis kTellStart{4};  // an attempt shorter than that tells its start with its end
 constexpr Millis kFirstGrowth{50};
 constexpr Millis kGrowthEvery{200};
 constexpr Millis kFlush{2000};
@@ -336,7 +336,8 @@ void Shim::end_what_is_left(MonoTime now) {
   if (!kill_at_ || now < *kill_at_ || now < next_kill_) return;
   signal_descendants(SIGKILL);
   next_kill_ = now + kKillAgain;
-  if (now < *kill_at_ + kGiveUp) return;
+  // Not by time: a shim that was stopped meanwhile would give up after its first KILL.
+  if (++kills_ < kMostKills) return;
   gave_up_ = true;
   main_ = 0;
 }

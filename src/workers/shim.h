@@ -90,6 +90,7 @@ class Shim {
   MonoTime started_at_{}, last_output_{}, next_growth_{};
   std::optional<MonoTime> kill_at_;  // set while everything is being ended
   MonoTime next_kill_{};
+  int kills_ = 0;  // rounds
 };
 
 // What the zygote's child does: takes an order from the socket, claims it, runs it, and waits for
