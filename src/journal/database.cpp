@@ -181,6 +181,9 @@ Result<Database> Database::open(const std::filesystem::path& path, Mode mode) {
     return fail(ErrorCode::Unavailable, "cannot open " + path.string() + ": " + why);
   }
   sqlite3_busy_timeout(handle, kBusyMs);
+  if (mode == Mode::ReadOnly) {
+    if (auto set = database.execute("PRAGMA query_only=ON"); !set) return fail(set.error());
+  }
   return database;
 }
 

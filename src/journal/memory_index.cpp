@@ -27,22 +27,6 @@ constexpr std::chrono::seconds kAskAgain{10};
 constexpr long kSearchAgainMs = 5000;
 constexpr std::int64_t kLetGo = 500;  // memories a commit
 
-// `state` says up to which seq memories are in (indexed) and gone again (swept), and what the index
-// was made with. `tags` stand between newlines, so that a whole one can be found.
-constexpr const char* kSteps[] = {
-    R"sql(
-CREATE TABLE state(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE counts(pool BLOB PRIMARY KEY, memories INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE memories(
-  seq INTEGER PRIMARY KEY, id BLOB NOT NULL, task BLOB, pool BLOB, pool_name TEXT, repo TEXT,
-  time INTEGER NOT NULL, state TEXT, reason TEXT, exit_code INTEGER, run_ms INTEGER NOT NULL,
-  tags TEXT NOT NULL, metadata TEXT);
-CREATE VIRTUAL TABLE words USING fts5(
-  title, text, tags, tokenize='porter unicode61 remove_diacritics 2');
-)sql",
-};
-const Schema kSchema{"search.db", kSteps};
-
 std::size_t size_of(const domain::Memory& memory) {
   return memory.title.size() + memory.text.size() + 200;
 }
@@ -96,7 +80,7 @@ Status MemoryIndex::prepare() {
 }
 
 Status MemoryIndex::open_index() {
-  auto opened = open_migrated(options_.directory, kSchema, "NORMAL");
+  auto opened = open_migrated(options_.directory, kSearchSchema, "NORMAL");
   if (!opened) {
     if (opened.error().code == ErrorCode::Exhausted) return fail(std::move(opened.error()));
     base::log()->warn("{}", opened.error().message);
@@ -144,11 +128,12 @@ Result<bool> MemoryIndex::fits() {
     if (!marked) return fail(std::move(marked.error()));
     return true;
   }
-  if (*indexed > range_.newest || *redaction != options_.redactor->fingerprint() ||
+  const MemoryRange range = this->range();
+  if (*indexed > range.newest || *redaction != options_.redactor->fingerprint() ||
       *bytes != static_cast<std::int64_t>(options_.output_bytes)) {
     return false;
   }
-  if (*indexed > range_.forgotten) {
+  if (*indexed > range.forgotten) {
     auto there = journal_.prepare("SELECT id FROM memories WHERE seq=?");
     auto here = index_.prepare("SELECT id FROM memories WHERE seq=?");
     if (!there || !here) return false;
@@ -175,7 +160,7 @@ Result<bool> MemoryIndex::fits() {
 }
 
 Status MemoryIndex::make_anew() {
-  if (range_.newest > 0) base::log()->info("search.db is made anew from the journal");
+  if (range().newest > 0) base::log()->info("search.db is made anew from the journal");
   index_ = {};
   {
     const std::lock_guard lock(mutex_);
@@ -184,9 +169,9 @@ Status MemoryIndex::make_anew() {
   }
   for (const char* end : {"", "-wal", "-shm"}) {
     std::error_code ignored;
-    std::filesystem::remove(options_.directory / (std::string(kSchema.file) + end), ignored);
+    std::filesystem::remove(options_.directory / (std::string(kSearchSchema.file) + end), ignored);
   }
-  auto opened = open_migrated(options_.directory, kSchema, "NORMAL");
+  auto opened = open_migrated(options_.directory, kSearchSchema, "NORMAL");
   if (!opened) return fail(std::move(opened.error()));
   index_ = std::move(*opened);
   return mark();
@@ -207,10 +192,7 @@ Result<Database> MemoryIndex::reader() const {
                   kSearchAgainMs);
     }
   }
-  auto reader = Database::open(options_.directory / kSchema.file, Database::Mode::ReadOnly);
-  if (!reader) return reader;
-  if (auto set = reader->execute("PRAGMA query_only=ON"); !set) return fail(set.error());
-  return reader;
+  return Database::open(options_.directory / kSearchSchema.file, Database::Mode::ReadOnly);
 }
 
 // ── What others ask ──────────────────────────────────────────────────────────────────────────────
@@ -222,6 +204,11 @@ void MemoryIndex::grew(std::int64_t newest) {
 }
 
 void MemoryIndex::news() { grew(0); }
+
+MemoryRange MemoryIndex::range() const {
+  const std::lock_guard lock(mutex_);
+  return range_;
+}
 
 std::int64_t MemoryIndex::catch_up(base::Millis at_most) {
   std::unique_lock lock(mutex_);

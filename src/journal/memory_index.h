@@ -72,6 +72,7 @@ class MemoryIndex {
   Status open_index();
   Status prepare_statements();
   Result<bool> fits();
+  MemoryRange range() const;
   Status make_anew();
   Status mark();
   void run();

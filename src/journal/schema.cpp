@@ -99,10 +99,26 @@ CREATE INDEX events_errors ON events(time) WHERE severity>=4;
 )sql",
 };
 
+// Of search.db `state` says up to which seq memories are in (indexed) and gone again (swept), and
+// what the index was made with. `tags` stand between newlines, so that a whole one can be found.
+constexpr const char* kSearchSteps[] = {
+    R"sql(
+CREATE TABLE state(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE counts(pool BLOB PRIMARY KEY, memories INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE memories(
+  seq INTEGER PRIMARY KEY, id BLOB NOT NULL, task BLOB, pool BLOB, pool_name TEXT, repo TEXT,
+  time INTEGER NOT NULL, state TEXT, reason TEXT, exit_code INTEGER, run_ms INTEGER NOT NULL,
+  tags TEXT NOT NULL, metadata TEXT);
+CREATE VIRTUAL TABLE words USING fts5(
+  title, text, tags, tokenize='porter unicode61 remove_diacritics 2');
+)sql",
+};
+
 }  // namespace
 
 const Schema kJournalSchema{"journal.db", kJournalSteps};
 const Schema kEventsSchema{"events.db", kEventsSteps};
+const Schema kSearchSchema{"search.db", kSearchSteps};
 
 Status migrate(Database& database, const Schema& schema) {
   auto found = database.integer("PRAGMA user_version");

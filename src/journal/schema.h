@@ -18,6 +18,7 @@ struct Schema {
 
 extern const Schema kJournalSchema;
 extern const Schema kEventsSchema;
+extern const Schema kSearchSchema;
 
 // Brings an open file to the newest form. Conflict when it is newer than this program or belongs to
 // another one; the file is then left as it is.

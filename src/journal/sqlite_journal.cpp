@@ -32,10 +32,7 @@ Result<Database> open_journal(const std::filesystem::path& directory) {
 }
 
 Result<Database> open_reader(const std::filesystem::path& file) {
-  auto reader = Database::open(file, Database::Mode::ReadOnly);
-  if (!reader) return reader;
-  if (auto set = reader->execute("PRAGMA query_only=ON"); !set) return fail(set.error());
-  return reader;
+  return Database::open(file, Database::Mode::ReadOnly);
 }
 
 Result<domain::WorkflowRecord> find_workflow(Database& database, domain::WorkflowId id) {
