@@ -91,6 +91,15 @@ TEST_SUITE("task_submit") {
     CHECK(desk.answer("task_submit", pending)["state"] == "completed");
     CHECK_FALSE(desk.call.told.empty());
   }
+
+  TEST_CASE("a task that has ended before it is looked at tells its progress, too") {
+    Desk desk;
+    desk.call.wants = true;
+    desk.world.executor.end_on_start = true;
+    const Json answer = desk.ask("task_submit", {{"command", "make"}, {"wait_ms", 5000}});
+    CHECK(answer["state"] == "completed");
+    CHECK_FALSE(desk.call.told.empty());
+  }
 }
 
 TEST_SUITE("task_batch") {
