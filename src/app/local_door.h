@@ -24,8 +24,7 @@ class LocalDoor {
   struct Options {
     bool background = false;
     std::function<void()> make_room;  // a newer server wants to take over, and nothing is lost
-    // An HTTP door for as long as the connection lasts (the answer: a token that was made for it,
-    // or
+    // An HTTP door for as long as the connection lasts (the answer: a token that was made for it, or
     // ""), its end, and where HTTP is served now ("" : nowhere).
     std::function<base::Result<std::string>(const Hello&)> lend_http;
     std::function<void()> return_http;

@@ -2,14 +2,11 @@
 // read and wrote it, as a transcript that tests/transcripts/run.py plays again.
 //
 // The lines (each may name its connection with "on"; without it is stdio):
-//   {"recorded": VERSION, "args": […], "env": {…}}   first: how to start a server that is like this
-//   {"open": "socket 1", "args": […]}                a client came to the socket, and how it is
-//   bound
-//   {"in": {…}} {"raw": "…"} {"hex": "…"}            a message; text that is none; bytes that are
-//   no text
-//   {"in": {…}, "http": {"method", "path", "headers"}, "on": "http 1"}      a request
-//   {"out": {…}}                                     an answer (over HTTP the first with its
-//   status)
+//   {"recorded": VERSION, "args": […], "env": {…}}    first: how to start a server that is like this
+//   {"open": "socket 1", "args": […]}        a client came to the socket, and how it is bound
+//   {"in": {…}} {"raw": "…"} {"hex": "…"}    a message; text that is none; bytes that are no text
+//   {"in": {…}, "http": {"method", "path", "headers"}, "on": "http 1"}    a request
+//   {"out": {…}}                             an answer (over HTTP the first with its status)
 //   {"cut": "…"}                                     what is missing here
 //   {"end": 0}                                       the client's input ended
 // Of HTTP's headers only those that say what a request means are kept: no credential. The names of
