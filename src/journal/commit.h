@@ -9,6 +9,7 @@
 namespace mahavishnu::journal {
 
 struct MemoryChange;
+struct MessageChange;
 using Records = std::shared_ptr<const std::vector<domain::Record>>;
 
 struct Commit {
@@ -16,6 +17,7 @@ struct Commit {
   Records records;
   bool awaited = true;                        // somebody waits for it; the writer finds out
   std::shared_ptr<MemoryChange> memory = {};  // instead of records; its number is 0
+  std::shared_ptr<MessageChange> message = {};  // the same
 };
 
 }  // namespace mahavishnu::journal

@@ -51,6 +51,9 @@ Result<std::unique_ptr<CommitThread>> CommitThread::open(Database database, Ball
   auto writer = RecordWriter::open(thread->database_, thread->memories_.get());
   if (!writer) return fail(std::move(writer.error()));
   thread->writer_ = std::make_unique<RecordWriter>(std::move(*writer));
+  auto messages = MessageWriter::open(thread->database_);
+  if (!messages) return fail(std::move(messages.error()));
+  thread->messages_ = std::make_unique<MessageWriter>(std::move(*messages));
   for (auto [statement, sql] :
        {std::pair{&thread->begin_, "BEGIN IMMEDIATE"}, std::pair{&thread->commit_, "COMMIT"}}) {
     auto prepared = thread->database_.prepare(sql);
@@ -98,7 +101,8 @@ std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) 
     }
     queued_records_ += more;
     commit.awaited =
-        commit.memory || std::any_of(commit.records->begin(), commit.records->end(), awaited);
+        commit.memory || commit.message ||
+        std::any_of(commit.records->begin(), commit.records->end(), awaited);
     if (commit.awaited) ++awaited_;
     queue_.push_back(std::move(commit));
   }
@@ -236,12 +240,16 @@ Status CommitThread::transact(std::span<const Commit> commits) {
   return done;
 }
 
+Status CommitThread::put(const Commit& commit, std::int64_t transaction) {
+  if (commit.memory) return memories_->apply(*commit.memory);
+  if (commit.message) return messages_->apply(commit.message->what);
+  return writer_->write(*commit.records, transaction);
+}
+
 Status CommitThread::fill(std::span<const Commit> commits, std::int64_t transaction) {
   if (auto begun = begin_.run(); !begun) return begun;
   for (const auto& commit : commits) {
-    auto written = commit.memory ? memories_->apply(*commit.memory)
-                                 : writer_->write(*commit.records, transaction);
-    if (!written) return written;
+    if (auto written = put(commit, transaction); !written) return written;
   }
   const auto start = base::mono_now();
   auto committed = commit_.run();
@@ -260,10 +268,14 @@ void CommitThread::answer(const Group& group, std::vector<Outcome> outcomes) {
   std::size_t at = 0;
   for (const auto& commit : group) {
     if (commit.memory) commit.memory->done(outcomes[at].status);
+    if (commit.message) commit.message->done(outcomes[at].status);
     ++at;
   }
   at = 0;
-  std::erase_if(outcomes, [&](const Outcome&) { return group[at++].memory != nullptr; });
+  std::erase_if(outcomes, [&](const Outcome&) {
+    const Commit& commit = group[at++];
+    return commit.memory != nullptr || commit.message != nullptr;
+  });
   if (!outcomes.empty()) report_(std::move(outcomes));
 }
 
@@ -279,6 +291,7 @@ void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes
 // Does it take on new work? Asked only when the disk is full or a transaction has failed.
 bool CommitThread::admits(const Commit& commit) {
   if (commit.memory) return true;
+  if (commit.message) return commit.message->admits();
   return std::any_of(commit.records->begin(), commit.records->end(), [this](const auto& record) {
     const auto* pool = std::get_if<domain::PoolPut>(&record);
     if (pool == nullptr) {

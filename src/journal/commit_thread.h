@@ -26,6 +26,7 @@
 #include "journal/database.h"
 #include "journal/event_log.h"
 #include "journal/memory_writer.h"
+#include "journal/message_writer.h"
 #include "journal/record_writer.h"
 
 namespace mahavishnu::journal {
@@ -64,8 +65,8 @@ class CommitThread {
                                                     Options options, Report report);
   ~CommitThread();
 
-  // Answers those that the full queue did not take. A change of memories is answered by its own
-  // `done` and reported to nobody else.
+  // Answers those that the full queue did not take. A change of memories or messages is answered by
+  // its own `done` and reported to nobody else.
   std::vector<domain::CommitNo> append(std::vector<Commit> commits);
   void stop();  // writes what is queued, then joins; idempotent
   Counts counts() const;
@@ -85,6 +86,7 @@ class CommitThread {
   std::vector<Outcome> write(const Group& group);
   Status write_alone(const Commit& commit);
   Status transact(std::span<const Commit> commits);
+  Status put(const Commit& commit, std::int64_t transaction);
   Status fill(std::span<const Commit> commits, std::int64_t transaction);
   void answer(const Group& group, std::vector<Outcome> outcomes);
   void tell(const Group& group, const std::vector<Outcome>& outcomes);
@@ -103,6 +105,7 @@ class CommitThread {
   Report report_;
   std::unique_ptr<MemoryWriter> memories_;  // null: tasks leave none
   std::unique_ptr<RecordWriter> writer_;
+  std::unique_ptr<MessageWriter> messages_;
   std::int64_t told_memory_ = 0;  // the newest one `remembered` was told of
   Statement begin_, commit_;
   std::atomic<std::int64_t> last_transaction_{0};

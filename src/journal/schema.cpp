@@ -74,6 +74,19 @@ CREATE TABLE memories(
 CREATE UNIQUE INDEX memories_key ON memories(dedup_key) WHERE dedup_key IS NOT NULL;
 INSERT INTO meta VALUES('memories_forgotten', 0);
 )sql",
+    // What the message bus keeps: messages that some group owes an ack, or nobody asked for yet;
+    // groups; and acks while other groups still owe theirs.
+    R"sql(
+CREATE TABLE messages(
+  no INTEGER PRIMARY KEY, id BLOB NOT NULL, topics TEXT NOT NULL, body TEXT NOT NULL, headers TEXT,
+  sender TEXT, published INTEGER NOT NULL, expires INTEGER NOT NULL);
+CREATE TABLE message_groups(
+  no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, pattern TEXT NOT NULL, start INTEGER NOT NULL,
+  joined INTEGER NOT NULL);
+CREATE TABLE message_acks(
+  message INTEGER NOT NULL, consumers INTEGER NOT NULL,
+  PRIMARY KEY(message, consumers)) WITHOUT ROWID;
+)sql",
 };
 
 constexpr const char* kEventsSteps[] = {

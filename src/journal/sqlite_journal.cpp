@@ -10,6 +10,7 @@
 #include "journal/event_log.h"
 #include "journal/event_query.h"
 #include "journal/memory_store.h"
+#include "journal/message_journal.h"
 #include "journal/reader_pool.h"
 #include "journal/record_reader.h"
 #include "journal/schema.h"
@@ -122,6 +123,7 @@ Status SqliteJournal::start() {
                                    *events_, std::move(limits), std::move(report));
   if (!writer) return fail(std::move(writer.error()));
   writer_ = std::move(*writer);
+  messages_ = std::make_unique<MessageJournal>(delivery_, *writer_);
   if (auto opened = open_readers(); !opened) return opened;
   memories_->connect(*writer_, *readers_);
   return {};
@@ -164,6 +166,14 @@ Result<domain::Snapshot> SqliteJournal::load() {
   auto database = open_migrated(options_.directory, kJournalSchema, "FULL");
   if (!database) return fail(std::move(database.error()));
   return load_snapshot(*database);
+}
+
+domain::MessageStore& SqliteJournal::messages() { return *messages_; }
+
+Result<domain::BusSnapshot> SqliteJournal::load_messages() {
+  auto database = open_reader(options_.directory / kJournalSchema.file);
+  if (!database) return fail(std::move(database.error()));
+  return journal::load_messages(*database);
 }
 
 void SqliteJournal::stop() {

@@ -26,6 +26,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "domain/log_archive.h"
+#include "domain/bus_types.h"
 #include "domain/memories.h"
 #include "domain/ports.h"
 #include "journal/commit.h"
@@ -37,6 +38,7 @@ class CommitThread;
 class Delivery;
 class EventLog;
 class MemoryStore;
+class MessageJournal;
 class ReaderPool;
 
 // What ended tasks leave to remember.
@@ -107,6 +109,9 @@ class SqliteJournal final : public domain::Journal,
   Stats stats() const;
 
   domain::Memories& memories();
+  // What the message bus writes, and what a start finds of it (before the first append; blocks).
+  domain::MessageStore& messages();
+  base::Result<domain::BusSnapshot> load_messages();
 
   void append(domain::CommitNo commit,
               std::shared_ptr<const std::vector<domain::Record>> records) override;
@@ -140,6 +145,7 @@ class SqliteJournal final : public domain::Journal,
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<MemoryStore> memories_;
   std::unique_ptr<CommitThread> writer_;  // uses the three above
+  std::unique_ptr<MessageJournal> messages_;
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<ReaderPool> searchers_;  // of the history: no search holds up a look at a task
   bool handing_over_ = false;              // is posted
