@@ -28,6 +28,7 @@ NAMES = (
     "clocks",
     "lag",
     "log",
+    "breaker",
 )
 SKIPPED = 77
 

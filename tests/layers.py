@@ -14,7 +14,7 @@ ALLOWED = {
     "journal": ["domain", "base"],
     "fleet": ["domain", "base"],
     "workers": ["domain", "base"],
-    "outbound": ["domain", "base"],
+    "outbound": ["net", "rpc", "domain", "base"],
     "tools": ["mcp", "control", "rpc", "domain", "base"],
     "app": ["tools", "net", "mcp", "rpc", "control", "journal", "fleet", "workers", "outbound",
             "domain", "base"],

@@ -15,6 +15,7 @@ mcp::Tool make_tool(About about, mcp::ToolHandler handler, mcp::AtHand at_hand) 
   tool.description = std::move(about.description);
   tool.effect = about.effect;
   tool.open_world = about.open_world;
+  tool.toolset = std::move(about.toolset);
   tool.handler = std::move(handler);
   tool.at_hand = std::move(at_hand);
   return tool;
@@ -29,12 +30,17 @@ mcp::Tool make_tool(Context& context, About about, Handler handler) {
 std::vector<mcp::Tool> all(Context& context) {
   std::vector<mcp::Tool> tools;
   for (auto* family : {repo_tools, workflow_tools, task_tools, task_query_tools, pool_tools,
-                       memory_tools, log_tools, metrics_tools, explain_tools}) {
+                       memory_tools, log_tools, metrics_tools, explain_tools, breaker_tools}) {
     std::vector<mcp::Tool> some = family(context);
     tools.insert(tools.end(), std::make_move_iterator(some.begin()),
                  std::make_move_iterator(some.end()));
   }
   return tools;
+}
+
+const std::vector<std::string>& toolsets() {
+  static const std::vector<std::string> names{"core", "ops", "all"};
+  return names;
 }
 
 std::string instructions() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/service.h"
+#include "domain/breakers.h"
 #include "domain/git_facts.h"
 #include "domain/log_archive.h"
 #include "domain/memories.h"
@@ -23,10 +24,14 @@ struct Context {
   domain::Memories& memories;
   control::Timers& timers;  // for the time only: its alarm is the service's
   domain::LogArchive& log;
+  domain::Breakers& breakers;
 };
 
 // tools[0] is repo_list. `context` is kept by reference.
 std::vector<mcp::Tool> all(Context& context);
+
+// What --toolsets can name; the first is served by default, the last is all of them.
+const std::vector<std::string>& toolsets();
 
 // The way through, for a model that has just connected; at most 300 tokens.
 std::string instructions();
@@ -41,6 +46,7 @@ std::vector<mcp::Tool> memory_tools(Context& context);
 std::vector<mcp::Tool> log_tools(Context& context);
 std::vector<mcp::Tool> metrics_tools(Context& context);
 std::vector<mcp::Tool> explain_tools(Context& context);
+std::vector<mcp::Tool> breaker_tools(Context& context);  // toolset ops
 
 // What a family says of a tool; its schemas are found by its name.
 struct About {
@@ -49,6 +55,7 @@ struct About {
   std::string description;
   mcp::Effect effect = mcp::Effect::ReadOnly;
   bool open_world = false;
+  std::string toolset = "core";
 };
 
 // A handler as the families write it.

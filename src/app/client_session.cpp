@@ -86,6 +86,7 @@ class InProcess {
     mcp::View view;
     view.caller = "local";
     view.working_directory = working_folder();
+    view.toolsets = {"all"};  // who sits at a terminal may ask for any tool
     co_await engine_.server().serve(*theirs_, std::move(view));
   }
 
@@ -121,7 +122,8 @@ awaitable<Result<std::unique_ptr<SocketClient>>> SocketClient::connect(const Set
                                                                        base::Millis limit) {
   const auto executor = co_await asio::this_coro::executor;
   const std::string socket = socket_path(setup.data, setup.config.environment());
-  const Hello hello = hello_of(setup);
+  Hello hello = hello_of(setup);
+  hello.toolsets = {"all"};
   const auto until = std::chrono::steady_clock::now() + limit;
   asio::steady_timer pause(executor);
   auto attached = co_await say_hello(socket, hello);

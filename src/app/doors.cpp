@@ -100,7 +100,8 @@ Result<std::string> Doors::lend_http(const Hello& hello) {
         wanted->host == listens_->host && (wanted->port == 0 || wanted->port == listens_->port);
     const bool same_terms = hello.listen->authenticated == door_->token.has_value() &&
                             hello.read_only == door_->view.read_only &&
-                            hello.tools == door_->view.tools;
+                            hello.tools == door_->view.tools &&
+                            hello.toolsets == door_->view.toolsets;
     if (!same_place || !same_terms) {
       return fail(ErrorCode::Conflict, "the server already listens on http://" + listens_->str() +
                                            (same_place ? ", with other tools or rules" : "") +
@@ -112,6 +113,7 @@ Result<std::string> Doors::lend_http(const Hello& hello) {
   HttpDoor door{*wanted, std::nullopt, {}};
   door.view.read_only = hello.read_only;
   door.view.tools = hello.tools;
+  door.view.toolsets = hello.toolsets;
   door.view.environment = std::make_shared<const Environment>(hello.environment);
   std::string new_token;
   if (hello.listen->authenticated) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
+#include "outbound/breaker_board.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
 #include "workers/shell_executor.h"
@@ -36,7 +37,8 @@ std::int64_t resident_bytes() {
 }
 
 control::ServiceOptions service_options(const Config& config, const std::string& node,
-                                        const journal::SqliteJournal& journal) {
+                                        const journal::SqliteJournal& journal,
+                                        const outbound::BreakerBoard& breakers) {
   control::ServiceOptions options;
   options.core.max_running = static_cast<int>(config.number("server.max_running"));
   options.core.max_live_tasks = static_cast<int>(config.number("server.max_live_tasks"));
@@ -45,7 +47,7 @@ control::ServiceOptions service_options(const Config& config, const std::string&
   options.allowed_paths = config.list("allowed_paths");
   options.server_env = {config.environment().begin(), config.environment().end()};
   options.node = node;
-  options.more_metrics = [&journal](control::Metrics& metrics) {
+  options.more_metrics = [&journal, &breakers](control::Metrics& metrics) {
     const auto stats = journal.stats();
     metrics.gauges["rss_bytes"] = resident_bytes();
     metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
@@ -59,6 +61,11 @@ control::ServiceOptions service_options(const Config& config, const std::string&
     metrics.counters["journal_events_dropped"] = stats.events_dropped;
     metrics.counters["log_lines_dropped"] = base::log_lines_dropped();
     metrics.gauges["journal_events_queued"] = static_cast<std::int64_t>(stats.events_queued);
+    for (const auto& breaker : breakers.list()) {
+      metrics.gauges["breaker " + breaker.target] = static_cast<std::int64_t>(breaker.state);
+      metrics.counters["breaker_opened " + breaker.target] = breaker.counts.opened;
+      metrics.counters["breaker_refused " + breaker.target] = breaker.counts.refused;
+    }
   };
   return options;
 }
@@ -152,6 +159,7 @@ struct Engine::Parts {
   std::unique_ptr<workers::ShellExecutor> shell;
   std::unique_ptr<journal::SqliteJournal> journal;
   std::unique_ptr<workers::GitFacts> git;
+  outbound::BreakerBoard breakers;
   std::unique_ptr<control::Timers> timers;
   std::unique_ptr<control::Service> service;
   std::unique_ptr<RepositoryWatch> watch;
@@ -219,7 +227,7 @@ awaitable<Status> Engine::start_parts() {
 
   p.timers = control::make_system_timers(p.control);
   p.service = std::make_unique<control::Service>(
-      p.control, service_options(config, p.node, *p.journal), *p.timers, *p.journal, *p.journal,
+      p.control, service_options(config, p.node, *p.journal, p.breakers), *p.timers, *p.journal, *p.journal,
       std::map<std::string, domain::Executor*>{{"shell", p.shell.get()}});
   p.service->set_repositories(p.repositories.index);
   const auto workers = static_cast<int>(config.number("pools.default.max_workers"));
@@ -238,7 +246,8 @@ awaitable<Status> Engine::start_parts() {
   p.watch->start(p.repositories.index, p.repositories.version);
 
   p.context.reset(
-      new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers, *p.journal});
+      new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers, *p.journal,
+                          p.breakers});
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);

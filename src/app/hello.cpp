@@ -48,6 +48,7 @@ std::string encode_hello(const Hello& hello) {
   Json params = {{"version", hello.version},
                  {"read_only", hello.read_only},
                  {"tools", hello.tools},
+                 {"toolsets", hello.toolsets},
                  {"working_directory", hello.working_directory},
                  {"environment", hello.environment},
                  {"make_room", hello.make_room}};
@@ -66,6 +67,7 @@ Result<Hello> read_hello(const Json& params) {
     hello.version = params.at("version").get<std::string>();
     hello.read_only = params.value("read_only", false);
     hello.tools = params.value("tools", std::vector<std::string>());
+    hello.toolsets = params.value("toolsets", std::vector<std::string>());
     hello.working_directory = params.value("working_directory", "");
     hello.environment = params.value("environment", Environment());
     hello.make_room = params.value("make_room", false);

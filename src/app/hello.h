@@ -29,7 +29,8 @@ struct ListenWish {
 struct Hello {
   std::string version;
   bool read_only = false;
-  std::vector<std::string> tools;  // empty: all
+  std::vector<std::string> tools;     // empty: all of the toolsets
+  std::vector<std::string> toolsets;  // empty: the default one
   std::string working_directory;
   Environment environment;  // allow-listed
   std::optional<ListenWish> listen;

@@ -177,6 +177,7 @@ awaitable<void> LocalDoor::serve_bound(rpc::Connection& connection, rpc::Request
       view.environment = std::make_shared<const Environment>(hello->environment);
       view.read_only = hello->read_only;
       view.tools = hello->tools;
+      view.toolsets = hello->toolsets;
       co_await speak(connection, std::move(view));
     }
   }

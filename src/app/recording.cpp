@@ -25,12 +25,15 @@ constexpr std::size_t kMostSessions = 100000;
 Json flags_of(const mcp::View& view) {
   Json flags = Json::array();
   if (view.read_only) flags.push_back("--read-only");
-  if (!view.tools.empty()) {
-    std::string names;
-    for (const auto& tool : view.tools) names += (names.empty() ? "" : ",") + tool;
-    flags.push_back("--tools");
-    flags.push_back(std::move(names));
-  }
+  const auto list = [&flags](const char* flag, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    std::string joined;
+    for (const auto& name : names) joined += (joined.empty() ? "" : ",") + name;
+    flags.push_back(flag);
+    flags.push_back(std::move(joined));
+  };
+  list("--toolsets", view.toolsets);
+  list("--tools", view.tools);
   return flags;
 }
 

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "net/signal.h"
 #include "net/stdio_connection.h"
+#include "tools/registry.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -210,11 +211,14 @@ Result<Plan> plan_of(const Arguments& arguments, const Config& config) {
   plan.authenticated = !arguments.has("no-auth");
   plan.view.read_only = arguments.has("read-only");
   plan.view.tools = arguments.values("tools");
-  for (const auto& toolset : arguments.values("toolsets")) {
-    if (toolset != "core") {
-      return fail(ErrorCode::InvalidArgument,
-                  "--toolsets: there is no toolset " + toolset + "; there is core");
-    }
+  plan.view.toolsets = arguments.values("toolsets");
+  for (const auto& toolset : plan.view.toolsets) {
+    const auto& known = tools::toolsets();
+    if (std::find(known.begin(), known.end(), toolset) != known.end()) continue;
+    std::string names;
+    for (const auto& name : known) names += (names.empty() ? "" : ", ") + name;
+    return fail(ErrorCode::InvalidArgument,
+                "--toolsets: there is no toolset " + toolset + "; there are " + names);
   }
   if (arguments.has("in-process") && !plan.stdio) {
     return fail(ErrorCode::InvalidArgument, "--in-process goes with --stdio");
@@ -249,6 +253,7 @@ Hello hello_for(const Setup& setup, const Plan& plan) {
   Hello hello = hello_of(setup);
   hello.read_only = plan.view.read_only;
   hello.tools = plan.view.tools;
+  hello.toolsets = plan.view.toolsets;
   if (plan.http) hello.listen = ListenWish{plan.address.str(), plan.authenticated};
   return hello;
 }

@@ -11,6 +11,9 @@ namespace {
 // Views are chosen by clients: lists beyond these are rendered anew.
 constexpr std::size_t kMostLists = 64;
 
+constexpr std::string_view kDefaultToolset = "core";
+constexpr std::string_view kEveryToolset = "all";
+
 base::Status check_name(const std::string& name) {
   const bool usable = !name.empty() && name.size() <= 64 &&
                       std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -62,6 +65,10 @@ void append_tool(std::string& out, const Registry::Entry& entry, Revision revisi
   out += '}';
 }
 
+bool has(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // Revisions that list alike share one text.
 char shape(Revision revision) {
   return has_structure(revision) ? 's' : has_annotations(revision) ? 'a' : 'p';
@@ -101,8 +108,9 @@ base::Result<Registry> Registry::create(std::vector<Tool> tools) {
 
 bool Registry::visible(const Entry& entry, const View& view) const {
   if (view.read_only && entry.tool.effect != Effect::ReadOnly) return false;
-  return view.tools.empty() ||
-         std::find(view.tools.begin(), view.tools.end(), entry.tool.name) != view.tools.end();
+  if (!view.tools.empty()) return has(view.tools, entry.tool.name);
+  if (view.toolsets.empty()) return entry.tool.toolset == kDefaultToolset;
+  return has(view.toolsets, entry.tool.toolset) || has(view.toolsets, kEveryToolset);
 }
 
 base::Result<const Registry::Entry*> Registry::choose(std::string_view name,
@@ -110,11 +118,16 @@ base::Result<const Registry::Entry*> Registry::choose(std::string_view name,
   const auto found = by_name_.find(name);
   if (found != by_name_.end() && visible(*found->second, view)) return found->second;
   if (found != by_name_.end()) {
-    return base::fail(base::ErrorCode::NotFound,
-                      "tool " + in_quotes(name) +
-                          (view.read_only && found->second->tool.effect != Effect::ReadOnly
-                               ? " changes state and is not served read-only"
-                               : " is not among the tools served here"));
+    return base::fail(
+        base::ErrorCode::NotFound,
+        "tool " + in_quotes(name) +
+            (view.read_only && found->second->tool.effect != Effect::ReadOnly
+                 ? " changes state and is not served read-only"
+             : view.tools.empty()
+                 ? " is in the toolset " + in_quotes(found->second->tool.toolset) +
+                       ", which is not served here; start with --toolsets " +
+                       std::string(kDefaultToolset) + "," + found->second->tool.toolset
+                 : " is not among the tools served here"));
   }
   std::vector<std::string_view> names;
   for (const auto& entry : entries_) {
@@ -128,6 +141,7 @@ const std::string& Registry::listed(Revision revision, const View& view) {
   std::string key(1, shape(revision));
   key += view.read_only ? 'r' : 'w';
   for (const std::string& name : view.tools) key += ',' + name;
+  for (const std::string& name : view.toolsets) key += ';' + name;
   auto found = lists_.find(key);
   if (found == lists_.end()) {
     if (lists_.size() >= kMostLists) lists_.clear();

@@ -40,7 +40,8 @@ struct View {
   // The client's own variables; null: it gave none.
   std::shared_ptr<const std::map<std::string, std::string>> environment = {};
   bool read_only = false;
-  std::vector<std::string> tools; // empty: all
+  std::vector<std::string> tools;     // by name, of any toolset; empty: all of the toolsets
+  std::vector<std::string> toolsets;  // empty: "core"; "all" is every one
 };
 
 enum class Stage { Schema, Reply };  // of a call: arguments checked, result made text

@@ -58,6 +58,7 @@ struct Tool {
   std::string description;  // for a model that must choose; "use X instead when …"
   Effect effect = Effect::ReadOnly;
   bool open_world = false;
+  std::string toolset = "core";  // which is served unless others are asked for
   std::string input_schema;  // JSON text, draft-07 ∩ 2020-12, from schemas/
   std::string output_schema;
   ToolHandler handler;

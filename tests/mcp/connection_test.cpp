@@ -1,6 +1,7 @@
 // MCP on a connection: both eras, exactly one reply, bad input.
 #include <doctest/doctest.h>
 
+#include "mcp/registry.h"
 #include "tool_server.h"
 
 using namespace mahavishnu;
@@ -389,6 +390,34 @@ TEST_SUITE("connection, view") {
           R"(tool "fail" is not among the tools served here)");
     Client other(host);
     CHECK(names(other.ask(1, "tools/list")["result"]).size() == 6);
+  }
+
+  TEST_CASE("a tool of another toolset is served when its toolset, all, or itself is asked for") {
+    const auto tool = [](const char* name, const char* toolset) {
+      mcp::Tool made;
+      made.name = name;
+      made.toolset = toolset;
+      made.input_schema = R"({"type":"object"})";
+      return made;
+    };
+    const auto registry = mcp::Registry::create({tool("look", "core"), tool("reset", "ops")});
+    REQUIRE(registry.has_value());
+    const auto served = [&registry](const char* name, mcp::View view) {
+      return registry->choose(name, view).has_value();
+    };
+    mcp::View plain, ops, all, named;
+    ops.toolsets = {"ops"};
+    all.toolsets = {"all"};
+    named.tools = {"reset"};
+    CHECK(served("look", plain));
+    CHECK_FALSE(served("reset", plain));
+    CHECK(served("reset", ops));
+    CHECK_FALSE(served("look", ops));
+    CHECK((served("look", all) && served("reset", all)));
+    CHECK((served("reset", named) && !served("look", named)));
+    CHECK(registry->choose("reset", plain).error().message ==
+          R"(tool "reset" is in the toolset "ops", which is not served here; )"
+          "start with --toolsets core,ops");
   }
 
   TEST_CASE("a handler sees who asks and from where") {

@@ -105,6 +105,20 @@ class HandLog final : public domain::LogArchive {
   asio::any_io_executor executor_;
 };
 
+// Breakers that are what the test says.
+class HandBreakers final : public domain::Breakers {
+ public:
+  std::vector<domain::BreakerView> list() const override { return views; }
+  base::Status reset(const std::string& target) override {
+    asked_to_reset = target;
+    return answer;
+  }
+
+  std::vector<domain::BreakerView> views;
+  std::string asked_to_reset;
+  base::Status answer;
+};
+
 class DeskCall final : public mcp::Call {
  public:
   const std::string& caller() const override { return caller_; }
@@ -140,7 +154,7 @@ class Desk {
         git(world.io.get_executor()),
         memories(world.io.get_executor()),
         log(world.io.get_executor()),
-        context{*world.service, git, memories, world.timers, log},
+        context{*world.service, git, memories, world.timers, log, breakers},
         tools(tools::all(context)) {
     for (const char* name : {"api", "web", "ops"}) {
       git.at[std::string("/repos/") + name] = {true, "main", std::string(40, 'a'), ""};
@@ -205,6 +219,7 @@ class Desk {
   HandGit git;
   HandMemories memories;
   HandLog log;
+  HandBreakers breakers;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;

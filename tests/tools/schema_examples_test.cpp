@@ -54,6 +54,8 @@ const Example kGood[] = {
     {"pool_scale", R"({"pool":"p","target_workers":0,"paused":false})"},
     {"pool_close", R"({"pool":"p","mode":"now","wait_ms":1})"},
     {"pool_health", "{}"},
+    {"breaker_list", "{}"},
+    {"breaker_reset", R"({"target":"session_buddy"})"},
     {"memory_store", R"({"content":"x"})"},
     {"memory_store", R"({"content":"x","tags":["a=b"],"metadata":{"a":"b"},"dedup_key":"k"})"},
     {"memory_search", R"({"query":"x"})"},
@@ -69,6 +71,8 @@ const Example kGood[] = {
 };
 
 const Example kBad[] = {
+    {"breaker_list", R"({"target":"x"})"},
+    {"breaker_reset", "{}"},
     {"repo_list", R"({"dirty":true})"},
     {"repo_list", R"({"limit":0})"},
     {"repo_list", R"({"limit":501})"},
