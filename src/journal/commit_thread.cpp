@@ -43,7 +43,7 @@ Result<std::unique_ptr<CommitThread>> CommitThread::open(Database database, Ball
                                                         checkpointer, events, std::move(options),
                                                         std::move(report)));
   if (thread->options_.remember) {
-    auto memories = MemoryWriter::open(thread->database_);
+    auto memories = MemoryWriter::open(thread->database_, thread->options_.outbox);
     if (!memories) return fail(std::move(memories.error()));
     thread->memories_ = std::make_unique<MemoryWriter>(std::move(*memories));
     thread->told_memory_ = thread->memories_->newest();
@@ -101,7 +101,7 @@ std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) 
     }
     queued_records_ += more;
     commit.awaited =
-        commit.memory || commit.message ||
+        (commit.memory && commit.memory->awaited()) || commit.message ||
         std::any_of(commit.records->begin(), commit.records->end(), awaited);
     if (commit.awaited) ++awaited_;
     queue_.push_back(std::move(commit));
@@ -290,7 +290,7 @@ void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes
 
 // Does it take on new work? Asked only when the disk is full or a transaction has failed.
 bool CommitThread::admits(const Commit& commit) {
-  if (commit.memory) return true;
+  if (commit.memory) return !commit.memory->frees();
   if (commit.message) return commit.message->admits();
   return std::any_of(commit.records->begin(), commit.records->end(), [this](const auto& record) {
     const auto* pool = std::get_if<domain::PoolPut>(&record);

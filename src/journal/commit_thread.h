@@ -46,6 +46,7 @@ class CommitThread {
     std::uint64_t epoch = 0;         // transactions are numbered from here on
     std::int64_t ballast_pages = 0;  // how far max_pages is raised while the ballast is given up
     bool remember = true;            // tasks leave memories
+    bool outbox = false;             // which are to be sent as well
     // Told on the writer's thread the newest memory's seq, when there are new ones on disk.
     std::function<void(std::int64_t)> remembered;
   };

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "journal/record_reader.h"
+#include "journal/memory_reader.h"
 #include "journal/schema.h"
 #include "journal/spec_json.h"
 
@@ -29,21 +29,6 @@ constexpr std::int64_t kLetGo = 500;  // memories a commit
 
 std::size_t size_of(const domain::Memory& memory) {
   return memory.title.size() + memory.text.size() + 200;
-}
-
-Result<domain::Memory> stored_memory(const Statement& row) {
-  domain::Memory memory;
-  memory.id.value = row.id(1);
-  memory.time = row.time(2);
-  if (!row.is_null(3)) {
-    if (auto read = read_json(row.text(3), memory.tags); !read) return fail(read.error());
-  }
-  if (!row.is_null(5)) {
-    if (auto read = read_json(row.text(5), memory.metadata); !read) return fail(read.error());
-  }
-  memory.text = row.text(4);
-  memory.title = domain::first_line(memory.text);
-  return memory;
 }
 
 }  // namespace
@@ -107,8 +92,8 @@ Status MemoryIndex::prepare_statements() {
     if (!prepared) return fail(std::move(prepared.error()));
     *statement = std::move(*prepared);
   }
-  auto next = journal_.prepare(
-      "SELECT seq,id,time,tags,content,metadata FROM memories WHERE seq>? ORDER BY seq LIMIT ?");
+  auto next = journal_.prepare(std::string("SELECT ") + kMemoryColumns +
+                               " FROM memories WHERE seq>? ORDER BY seq LIMIT ?");
   if (!next) return fail(std::move(next.error()));
   next_ = std::move(*next);
   return {};
@@ -327,7 +312,7 @@ Status MemoryIndex::read_rows(Batch& batch) {
     if (!*more) return {};
     batch.up_to = next_.integer(0);
     domain::Memory memory;
-    if (next_.is_null(4)) {
+    if (!is_stored(next_)) {
       memory.task.value = next_.id(1);
     } else {
       auto stored = stored_memory(next_);
@@ -346,10 +331,10 @@ Status MemoryIndex::read_tasks(Batch& batch) {
   std::size_t bytes = 0;
   for (auto& [seq, memory] : batch.memories) {
     if (!memory.task.is_null()) {
-      const auto task = find_task(journal_, memory.task);
-      if (!task && task.error().code == ErrorCode::NotFound) continue;
-      if (!task) return fail(task.error());
-      memory = domain::memory_of(*task, options_.output_bytes);
+      auto left = task_memory(journal_, memory.task, options_.output_bytes);
+      if (!left) return fail(std::move(left.error()));
+      if (!*left) continue;
+      memory = std::move(**left);
     }
     bytes += size_of(memory);
     memories.emplace_back(seq, std::move(memory));

@@ -52,11 +52,6 @@ Result<std::unique_ptr<MemoryStore>> MemoryStore::open(std::shared_ptr<Delivery>
                                                        Options options) {
   std::unique_ptr<MemoryStore> store(new MemoryStore(std::move(delivery), std::move(options)));
   if (!store->options_.enabled) return store;
-  if (!store->options_.index.redactor) {
-    auto redactor = base::Redactor::make();
-    if (!redactor) return fail(std::move(redactor.error()));
-    store->options_.index.redactor = std::move(*redactor);
-  }
   auto forget = [raw = store.get()](std::int64_t up_to) {
     auto change = std::make_shared<MemoryChange>();
     change->what = ForgetMemories{up_to};

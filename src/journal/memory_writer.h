@@ -11,8 +11,10 @@
 #include <functional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "domain/memories.h"
+#include "domain/outbox.h"
 #include "journal/database.h"
 
 namespace mahavishnu::journal {
@@ -25,19 +27,29 @@ struct StoreMemory {
 struct ForgetMemories {
   std::int64_t up_to = 0;  // this one as well
 };
+struct SettleOutbox {
+  std::vector<domain::OutboxOutcome> outcomes;
+};
+struct ReviveOutbox {};
 
 // A change of memories that is a commit of its own.
 struct MemoryChange {
-  std::variant<StoreMemory, ForgetMemories> what;
+  std::variant<StoreMemory, ForgetMemories, SettleOutbox, ReviveOutbox> what;
   domain::StoredMemory stored = {};  // set when it is written
   // On the writer's thread, once it is durable or refused.
   std::function<void(Status)> done = {};
+
+  // Somebody waits for it; outcomes of sending can rest until other commits come.
+  bool awaited() const { return !std::holds_alternative<SettleOutbox>(what); }
+  // It frees room rather than takes some.
+  bool frees() const { return !std::holds_alternative<StoreMemory>(what); }
 };
 
 class MemoryWriter {
  public:
-  // `database` must outlive the writer and be migrated.
-  static Result<MemoryWriter> open(Database& database);
+  // `database` must outlive the writer and be migrated. With `outbox` every memory is put there
+  // too.
+  static Result<MemoryWriter> open(Database& database, bool outbox = false);
 
   // The memory of a task that ended just now.
   Status remember(domain::TaskId task, base::WallTime ended);
@@ -48,12 +60,15 @@ class MemoryWriter {
   std::int64_t newest() const { return next_ - 1; }  // 0: none yet
 
  private:
-  explicit MemoryWriter(Database& database) : database_(&database) {}
+  MemoryWriter(Database& database, bool outbox) : database_(&database), outbox_(outbox) {}
+  Status send_later(std::int64_t seq);
   Status apply(const StoreMemory& store, domain::StoredMemory& stored);
   Status apply(const ForgetMemories& forget);
+  Status apply(const SettleOutbox& settle);
 
   Database* database_;
-  Statement remember_, store_, find_key_, forget_, mark_;
+  bool outbox_;
+  Statement remember_, store_, find_key_, forget_, mark_, send_later_, sent_, tried_, revive_;
   std::int64_t next_ = 1;
 };
 

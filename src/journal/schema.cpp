@@ -87,6 +87,13 @@ CREATE TABLE message_acks(
   message INTEGER NOT NULL, consumers INTEGER NOT NULL,
   PRIMARY KEY(message, consumers)) WITHOUT ROWID;
 )sql",
+    // Memories the memory server has not accepted yet, by their seq; `dead`: tried too often.
+    R"sql(
+CREATE TABLE outbox(
+  seq INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
+  error TEXT);
+CREATE INDEX outbox_dead ON outbox(seq) WHERE dead=1;
+)sql",
 };
 
 constexpr const char* kEventsSteps[] = {

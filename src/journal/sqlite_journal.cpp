@@ -11,6 +11,7 @@
 #include "journal/event_query.h"
 #include "journal/memory_store.h"
 #include "journal/message_journal.h"
+#include "journal/outbox_store.h"
 #include "journal/reader_pool.h"
 #include "journal/record_reader.h"
 #include "journal/schema.h"
@@ -96,6 +97,11 @@ Status SqliteJournal::start() {
   if (!events) return fail(std::move(events.error()));
   events_ = std::move(*events);
   checkpointer_ = std::make_unique<Checkpointer>(std::move(*log));
+  if (!options_.memory.redactor) {
+    auto redactor = base::Redactor::make();
+    if (!redactor) return fail(std::move(redactor.error()));
+    options_.memory.redactor = std::move(*redactor);
+  }
   MemoryStore::Options memory;
   memory.index = {options_.directory, options_.memory.redactor, options_.memory.output_bytes,
                   options_.memory.keep, options_.memory.max_count};
@@ -104,6 +110,8 @@ Status SqliteJournal::start() {
   auto memories = MemoryStore::open(delivery_, std::move(memory));
   if (!memories) return fail(std::move(memories.error()));
   memories_ = std::move(*memories);
+  outbox_ = std::make_unique<OutboxStore>(OutboxStore::Options{
+      options_.directory, options_.memory.redactor, options_.memory.output_bytes});
   CommitThread::Options limits;
   limits.directory = options_.directory;
   limits.max_pending_commits = options_.max_pending_commits;
@@ -112,7 +120,11 @@ Status SqliteJournal::start() {
   limits.ballast_pages = static_cast<std::int64_t>(options_.ballast_bytes) / page_size;
   limits.epoch = static_cast<std::uint64_t>(epoch);
   limits.remember = options_.memory.enabled;
-  limits.remembered = [raw = memories_.get()](std::int64_t newest) { raw->grew(newest); };
+  limits.outbox = options_.memory.outbox;
+  limits.remembered = [memories = memories_.get(), outbox = outbox_.get()](std::int64_t newest) {
+    memories->grew(newest);
+    outbox->grew();
+  };
   auto report = [delivery = delivery_, done = done_](std::vector<Outcome> outcomes) {
     delivery->post([done, outcomes = std::move(outcomes)] {
       if (!*done) return;
@@ -126,6 +138,7 @@ Status SqliteJournal::start() {
   messages_ = std::make_unique<MessageJournal>(delivery_, *writer_);
   if (auto opened = open_readers(); !opened) return opened;
   memories_->connect(*writer_, *readers_);
+  outbox_->connect(*writer_);
   return {};
 }
 
@@ -214,6 +227,7 @@ SqliteJournal::Stats SqliteJournal::stats() const {
 }
 
 domain::Memories& SqliteJournal::memories() { return *memories_; }
+domain::Outbox& SqliteJournal::outbox() { return *outbox_; }
 
 void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
 

@@ -25,9 +25,10 @@
 #include "base/redactor.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "domain/log_archive.h"
 #include "domain/bus_types.h"
+#include "domain/log_archive.h"
 #include "domain/memories.h"
+#include "domain/outbox.h"
 #include "domain/ports.h"
 #include "journal/commit.h"
 
@@ -38,12 +39,14 @@ class CommitThread;
 class Delivery;
 class EventLog;
 class MemoryStore;
+class OutboxStore;
 class MessageJournal;
 class ReaderPool;
 
 // What ended tasks leave to remember.
 struct MemoryOptions {
   bool enabled = true;
+  bool outbox = false;  // they are also kept in the outbox, until the memory server has them
   std::size_t output_bytes = 8192;                 // of the end of a task's output
   base::Millis keep{0};                            // 0: for ever
   std::int64_t max_count = 0;                      // 0: any number
@@ -109,6 +112,7 @@ class SqliteJournal final : public domain::Journal,
   Stats stats() const;
 
   domain::Memories& memories();
+  domain::Outbox& outbox();
   // What the message bus writes, and what a start finds of it (before the first append; blocks).
   domain::MessageStore& messages();
   base::Result<domain::BusSnapshot> load_messages();
@@ -144,6 +148,7 @@ class SqliteJournal final : public domain::Journal,
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<MemoryStore> memories_;
+  std::unique_ptr<OutboxStore> outbox_;
   std::unique_ptr<CommitThread> writer_;  // uses the three above
   std::unique_ptr<MessageJournal> messages_;
   std::unique_ptr<ReaderPool> readers_;
