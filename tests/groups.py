@@ -172,6 +172,8 @@ def script(*path, arguments=(), target="mahavishnu"):
 GROUPS = {
     "unit": ("every layer's tests, and the dependency rule", unit),
     "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
+    "messages": ("the message bus of the real binary, and what kill -9 does to it",
+                 script("tests", "app", "messages.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
     "record": ("what --record writes is played again with the same answers",
                script("tests", "transcripts", "record.py")),

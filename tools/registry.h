@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "control/message_bus.h"
 #include "control/service.h"
 #include "domain/breakers.h"
 #include "domain/git_facts.h"
@@ -25,6 +26,7 @@ struct Context {
   control::Timers& timers;  // for the time only: its alarm is the service's
   domain::LogArchive& log;
   domain::Breakers& breakers;
+  control::MessageBus& bus;
 };
 
 // tools[0] is repo_list. `context` is kept by reference.
@@ -47,6 +49,7 @@ std::vector<mcp::Tool> log_tools(Context& context);
 std::vector<mcp::Tool> metrics_tools(Context& context);
 std::vector<mcp::Tool> explain_tools(Context& context);
 std::vector<mcp::Tool> breaker_tools(Context& context);  // toolset ops
+std::vector<mcp::Tool> message_tools(Context& context);  // toolset message
 
 // What a family says of a tool; its schemas are found by its name.
 struct About {

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <thread>
 
+#include "app/bus_events.h"
+#include "app/bus_options.h"
 #include "app/loop_lag.h"
 #include "base/log.h"
 #include "control/timers.h"
@@ -38,7 +40,8 @@ std::int64_t resident_bytes() {
 
 control::ServiceOptions service_options(const Config& config, const std::string& node,
                                         const journal::SqliteJournal& journal,
-                                        const outbound::BreakerBoard& breakers) {
+                                        const outbound::BreakerBoard& breakers,
+                                        const control::MessageBus& bus) {
   control::ServiceOptions options;
   options.core.max_running = static_cast<int>(config.number("server.max_running"));
   options.core.max_live_tasks = static_cast<int>(config.number("server.max_live_tasks"));
@@ -47,7 +50,8 @@ control::ServiceOptions service_options(const Config& config, const std::string&
   options.allowed_paths = config.list("allowed_paths");
   options.server_env = {config.environment().begin(), config.environment().end()};
   options.node = node;
-  options.more_metrics = [&journal, &breakers](control::Metrics& metrics) {
+  options.more_metrics = [&journal, &breakers, &bus](control::Metrics& metrics) {
+    add_metrics(bus, metrics);
     const auto stats = journal.stats();
     metrics.gauges["rss_bytes"] = resident_bytes();
     metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
@@ -161,6 +165,8 @@ struct Engine::Parts {
   std::unique_ptr<workers::GitFacts> git;
   outbound::BreakerBoard breakers;
   std::unique_ptr<control::Timers> timers;
+  std::unique_ptr<control::Timers> bus_timers;  // the service's have one alarm only
+  std::unique_ptr<control::MessageBus> bus;
   std::unique_ptr<control::Service> service;
   std::unique_ptr<RepositoryWatch> watch;
   std::unique_ptr<tools::Context> context;
@@ -225,9 +231,22 @@ awaitable<Status> Engine::start_parts() {
 
   p.git = std::make_unique<workers::GitFacts>(p.control);
 
+  auto messages = p.journal->load_messages();
+  if (!messages) co_return in_step("messages", messages.error());
+  auto bus_options = message_bus_options(config);
+  if (!bus_options) co_return in_step("configuration", bus_options.error());
+  p.bus_timers = control::make_system_timers(p.control);
+  p.bus = std::make_unique<control::MessageBus>(p.control, std::move(*bus_options), *p.bus_timers,
+                                                p.journal->messages());
+  p.bus->start(std::move(*messages));
+
   p.timers = control::make_system_timers(p.control);
+  auto service_settings = service_options(config, p.node, *p.journal, p.breakers, *p.bus);
+  service_settings.committed = [&p](const std::vector<domain::Record>& records) {
+    if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
+  };
   p.service = std::make_unique<control::Service>(
-      p.control, service_options(config, p.node, *p.journal, p.breakers), *p.timers, *p.journal, *p.journal,
+      p.control, std::move(service_settings), *p.timers, *p.journal, *p.journal,
       std::map<std::string, domain::Executor*>{{"shell", p.shell.get()}});
   p.service->set_repositories(p.repositories.index);
   const auto workers = static_cast<int>(config.number("pools.default.max_workers"));
@@ -245,9 +264,8 @@ awaitable<Status> Engine::start_parts() {
       });
   p.watch->start(p.repositories.index, p.repositories.version);
 
-  p.context.reset(
-      new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers, *p.journal,
-                          p.breakers});
+  p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
+                                     *p.journal, p.breakers, *p.bus});
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);
@@ -278,6 +296,7 @@ awaitable<void> Engine::stop() {
   p.decoder.stop();
   if (p.lag) co_await p.lag->stop();
   if (p.watch) co_await p.watch->stop();
+  if (p.bus) p.bus->stop();
   if (p.service) p.service->stop();
   if (p.git) p.git->stop();
   if (p.shell) p.shell->stop();
@@ -289,6 +308,8 @@ awaitable<void> Engine::stop() {
   p.watch.reset();
   p.service.reset();
   p.timers.reset();
+  p.bus.reset();
+  p.bus_timers.reset();
   p.git.reset();
   p.shell.reset();
   p.journal.reset();

@@ -30,7 +30,7 @@ Verb serve() {
        {"in-process", nullptr, "with --stdio: serve in this process, and end with stdin"},
        {"background", nullptr, "on the socket only, until idle (what --stdio starts)"},
        {"http", "HOST:PORT", "serve over HTTP there; port 0 takes a free one", "http.listen"},
-       {"toolsets", "a,b", "sets of tools to serve: core (the default), ops, or all"},
+       {"toolsets", "a,b", "sets of tools to serve: core (the default), message, ops, or all"},
        {"tools", "a,b", "serve these tools only"},
        {"read-only", nullptr, "serve only tools that change nothing"},
        {"no-auth", nullptr, "HTTP without a token, on a loopback address only"},

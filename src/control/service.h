@@ -80,6 +80,8 @@ struct ServiceOptions {
   std::size_t record_cache_bytes = 32U << 20U;
   base::Millis stop_grace{5000};         // TERM to KILL
   std::uint64_t id_seed = 0;             // of new ids; 0: the system's randomness (tests repeat them)
+  // Told of the records of every commit once they are on disk, in order. May be empty.
+  std::function<void(const std::vector<domain::Record>&)> committed;
   // Adds what only the program's outside knows (rss_bytes, journal and HTTP figures) to an answer of
   // metrics(). May be empty.
   std::function<void(struct Metrics&)> more_metrics;

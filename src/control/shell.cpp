@@ -247,6 +247,7 @@ void Shell::show(const Commit& commit) {
       watchers_.notify(gone->pool.value);
     }
   }
+  if (options_.committed) options_.committed(*commit.records);
 }
 
 // ── Attempts ─────────────────────────────────────────────────────────────────────────────────────

@@ -71,8 +71,12 @@ BusChange Bus::restore(BusSnapshot snapshot, Moment now) {
       if (acked.count({no, group}) > 0) continue;
       give(groups_.at(group), kept);
     }
-    if (kept->second.owed.empty() && !kept->second.met) unread_.insert(no);
-    if (kept->second.owed.empty() && kept->second.met) let_go(kept, change);
+    if (!kept->second.owed.empty()) continue;
+    if (kept->second.met) {
+      retire(kept, change);
+    } else {
+      unread_.insert(no);
+    }
   }
   for (auto& [no, group] : groups_) {
     while (group.pending() > options_.max_pending && drop_oldest(group, change)) {
@@ -342,9 +346,27 @@ bool Bus::take_from(Group& group, MessageNo message) {
 void Bus::settle(MessageNo message, GroupNo group, BusChange& change) {
   const auto kept = kept_.find(message);
   if (kept == kept_.end()) return;
+  const bool durable = kept->second.message->durable;
   std::erase(kept->second.owed, group);
-  if (kept->second.owed.empty()) return let_go(kept, change);
-  if (kept->second.message->durable) change.acked.push_back({message, group});
+  if (kept->second.owed.empty() && retire(kept, change)) return;
+  if (durable) change.acked.push_back({message, group});
+}
+
+// It is addressed to an inbox that nobody has opened yet.
+bool Bus::awaits_reader(const Message& message) const {
+  return std::any_of(message.topics.begin(), message.topics.end(), [&](const std::string& topic) {
+    return is_inbox(topic) && exact_.find(topic) == exact_.end();
+  });
+}
+
+// Nobody owes it: it goes, unless somebody may still ask for it.
+bool Bus::retire(Keep::iterator kept, BusChange& change) {
+  if (awaits_reader(*kept->second.message)) {
+    unread_.insert(kept->first);
+    return false;
+  }
+  let_go(kept, change);
+  return true;
 }
 
 // Every group loses it, and counts that.

@@ -2,10 +2,10 @@
 //
 // A message goes to every consumer group whose pattern meets one of its topics; within a group one
 // consumer gets it and has to acknowledge it in time, or it is given out again: at least once. It
-// is kept until every group it went to has acknowledged it, or it expires; one that met no group
-// waits for a group that asks for earlier messages. Nobody gets a message before it is on disk.
-// Events (pool and task changes) are messages of a server's life only: never written, and not even
-// made when no pattern can meet them.
+// is kept until every group it went to has acknowledged it, or it expires; one that met no group,
+// or is addressed to an inbox that nobody has opened yet, waits for a group that asks for earlier
+// messages. Nobody gets a message before it is on disk. Events (pool and task changes) are messages
+// of a server's life only: never written, and not even made when no pattern can meet them.
 //
 // Everything is bounded: messages and their bytes altogether, groups, what waits for one group,
 // what one group has at work. A group that is behind meets the policy of the topic that finds it
@@ -148,6 +148,7 @@ class Bus {
     struct Late {
       std::string group, consumer;
       MessageId message;
+      std::uint64_t times = 0;  // since the consumer asked last, this one included
       bool dead = false;
     };
     std::vector<Late> late;
@@ -208,6 +209,8 @@ class Bus {
   void give(Group& group, Keep::iterator kept);
   bool take_from(Group& group, MessageNo message);
   void settle(MessageNo message, GroupNo group, BusChange& change);
+  bool awaits_reader(const Message& message) const;
+  bool retire(Keep::iterator kept, BusChange& change);
   void lose(Keep::iterator kept, std::uint64_t GroupView::*counter, BusChange& change);
   Group& insert(GroupRecord record, base::MonoTime now);
   Group remove(Groups::iterator group);
@@ -224,7 +227,7 @@ class Bus {
   std::vector<GroupNo> wild_;
   std::map<std::string, std::string, std::less<>> disconnected_;  // and why; bounded
   Keep kept_;
-  std::set<MessageNo> unread_;  // kept, durable, and met no group yet
+  std::set<MessageNo> unread_;  // kept and owed by nobody: they wait for a reader
   std::unordered_map<MessageId, MessageNo> ids_;
   std::unordered_map<MessageNo, std::vector<GroupNo>> coming_;
   std::map<std::string, TopicSum, std::less<>> topics_;

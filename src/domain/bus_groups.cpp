@@ -103,7 +103,7 @@ BusChange Bus::leave(GroupNo no) {
   const auto drop = [&](MessageNo message) {
     const auto kept = kept_.find(message);
     std::erase(kept->second.owed, no);
-    if (kept->second.owed.empty()) let_go(kept, change);
+    if (kept->second.owed.empty()) retire(kept, change);
     ++counts_.dropped;
   };
   for (const auto& [message, deliveries] : group.ready) drop(message);
@@ -250,7 +250,7 @@ void Bus::lapse(Due& due, Moment now) {
     auto& hung = group.hung[work.consumer];
     hung = {work.consumer, id, now.wall, hung.times + 1};
     const bool alive = again(group, message, work.deliveries, due.change);
-    due.late.push_back({group.view.record.name, work.consumer, id, !alive});
+    due.late.push_back({group.view.record.name, work.consumer, id, hung.times, !alive});
     due.woken.push_back(no);
     due.room = due.room || !alive;
   }

@@ -10,6 +10,7 @@ using base::fail;
 using base::Status;
 
 constexpr unsigned char kDelete = 0x7f;
+const std::string kInbox = "repo.";
 
 // The first word, and `rest` without it. A topic of no words is one empty word.
 std::string_view take_word(std::string_view& rest) {
@@ -91,6 +92,8 @@ std::string topic_word(std::string_view text) {
   return word;
 }
 
-std::string inbox_of(std::string_view repository) { return "repo." + topic_word(repository); }
+std::string inbox_of(std::string_view repository) { return kInbox + topic_word(repository); }
+
+bool is_inbox(std::string_view topic) { return topic.starts_with(kInbox); }
 
 }  // namespace mahavishnu::domain

@@ -27,5 +27,6 @@ bool may_meet_events(std::string_view pattern);
 std::string topic_word(std::string_view text);
 // Where the messages to one repository go: "repo.NAME".
 std::string inbox_of(std::string_view repository);
+bool is_inbox(std::string_view topic);
 
 }  // namespace mahavishnu::domain

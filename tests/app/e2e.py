@@ -642,12 +642,12 @@ class Counted(unittest.TextTestResult):
         self.stream.flush()
 
 
-def main(words):
+def main(words, module=sys.modules[__name__]):
     if shutil.which("git") is None or not os.path.exists(BINARY):
         print(f"needs git and {BINARY}\n0 passed, 1 failed")
         return 1
     suite = unittest.TestSuite()
-    for tests in unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__]):
+    for tests in unittest.defaultTestLoader.loadTestsFromModule(module):
         for test in tests:
             if not words or any(word in test.id() for word in words):
                 suite.addTest(test)

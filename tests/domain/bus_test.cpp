@@ -140,6 +140,33 @@ TEST_SUITE("Bus: groups") {
     CHECK(desk.bus.join("b", "t", false, desk.now).error().code == ErrorCode::Exhausted);
   }
 
+  TEST_CASE("a message to several inboxes waits for each of them to be opened") {
+    BusDesk desk;
+    auto message = BusDesk::message("tag.node");
+    message.topics = {"tag.node", "repo.api", "repo.web"};
+    desk.bus.persisted(desk.publish(message)->no);
+    const auto id = desk.last_id;
+    const auto api = desk.join("repo.api", "repo.api", true);
+    CHECK(desk.take(api).size() == 1);
+    const auto first = desk.ack("repo.api", {id});
+    CHECK(first.change.acked.size() == 1);
+    CHECK(first.change.gone.empty());
+    CHECK(desk.bus.check() == "");
+    CHECK(desk.take(api).empty());
+    const auto web = desk.join("repo.web", "repo.web", true);
+    CHECK(desk.take(web).size() == 1);
+    CHECK(desk.ack("repo.web", {id}).change.gone.size() == 1);
+  }
+
+  TEST_CASE("an inbox that was let go finds its messages when it is opened again") {
+    BusDesk desk;
+    const auto api = desk.join("repo.api", "repo.api", true);
+    desk.send("repo.api", "patience");
+    CHECK(desk.bus.leave(api).gone.empty());
+    CHECK(desk.bus.check() == "");
+    CHECK(desk.bodies(desk.join("repo.api", "repo.api", true)) == "patience");
+  }
+
   TEST_CASE("a group whose joining was not written leaves its messages for others") {
     BusDesk desk;
     desk.send("t", "kept");
@@ -526,6 +553,22 @@ TEST_SUITE("Bus: a new life") {
     next.bus.restore(store.snapshot, next.now);
     CHECK(next.take(*next.bus.find("late")).empty());
     CHECK(next.bodies(next.join("early bird", "t", true)) == "early");
+  }
+
+  TEST_CASE("what one inbox has confirmed still waits for the other, and only for that") {
+    BusDesk desk;
+    Store store;
+    auto message = BusDesk::message("tag.node");
+    message.topics = {"tag.node", "repo.api", "repo.web"};
+    store.take(desk.publish(message)->change);
+    desk.bus.persisted(1);
+    store.take(desk.bus.join("repo.api", "repo.api", true, desk.now)->change);
+    desk.take(*desk.bus.find("repo.api"));
+    store.take(desk.ack("repo.api", {desk.last_id}).change);
+    BusDesk next({}, 2);
+    CHECK(next.bus.restore(store.snapshot, next.now).empty());
+    CHECK(next.take(*next.bus.find("repo.api")).empty());
+    CHECK(next.take(next.join("repo.web", "repo.web", true)).size() == 1);
   }
 
   TEST_CASE("what expired meanwhile is let go") {

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "control/message_bus.h"
 #include "mcp/schema.h"
+#include "support/memory_messages.h"
 #include "support/world.h"
 #include "tools/registry.h"
 
@@ -154,11 +156,19 @@ class Desk {
         git(world.io.get_executor()),
         memories(world.io.get_executor()),
         log(world.io.get_executor()),
-        context{*world.service, git, memories, world.timers, log, breakers},
+        messages(world.io.get_executor()),
+        bus(world.io.get_executor(), {}, bus_timers, messages),
+        context{*world.service, git, memories, world.timers, log, breakers, bus},
         tools(tools::all(context)) {
+    bus.start({});
     for (const char* name : {"api", "web", "ops"}) {
       git.at[std::string("/repos/") + name] = {true, "main", std::string(40, 'a'), ""};
     }
+  }
+
+  ~Desk() {
+    bus.stop();
+    world.poll();  // what waited for messages has ended
   }
 
   const mcp::Tool& tool(const std::string& name) const {
@@ -220,6 +230,9 @@ class Desk {
   HandMemories memories;
   HandLog log;
   HandBreakers breakers;
+  ManualTimers bus_timers;
+  MemoryMessages messages;
+  control::MessageBus bus;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -65,7 +66,8 @@ TEST_SUITE("registry") {
         "repo_list workflow_run workflow_get workflow_list workflow_cancel task_submit task_batch "
         "task_get task_output task_cancel task_list pool_spawn pool_list pool_monitor pool_scale "
         "pool_close pool_health memory_store memory_search log_search "
-        "metrics_get explain breaker_list breaker_reset ");
+        "metrics_get explain breaker_list breaker_reset message_publish message_poll message_ack "
+        "message_topics ");
   }
 
   TEST_CASE("every tool says what it is for, briefly") {
@@ -78,14 +80,23 @@ TEST_SUITE("registry") {
     }
   }
 
-  TEST_CASE("the whole default list stays under 8,000 tokens, and the instructions under 300") {
+  TEST_CASE("what is served by default stays under 8,000 tokens, the instructions under 300") {
     const Desk desk;
-    std::size_t bytes = 0;
-    for (const auto& tool : desk.tools) {
-      if (tool.toolset == "core") bytes += listed(tool).size();
-    }
-    CHECK(bytes / 4 <= 8000);
+    std::map<std::string, std::size_t> bytes;
+    for (const auto& tool : desk.tools) bytes[tool.toolset] += listed(tool).size();
+    CHECK(bytes["core"] / 4 <= 8000);
+    CHECK(bytes["message"] / 4 <= 2000);
     CHECK(mahavishnu::tools::instructions().size() / 4 <= 300);
+  }
+
+  TEST_CASE("every tool is in a set that can be asked for, and every set has tools") {
+    const Desk desk;
+    std::set<std::string> sets{"all"};
+    for (const auto& tool : desk.tools) sets.insert(tool.toolset);
+    const auto known = mahavishnu::tools::toolsets();
+    CHECK(sets == std::set<std::string>(known.begin(), known.end()));
+    CHECK(desk.tool("repo_list").toolset == "core");
+    CHECK(desk.tool("message_poll").toolset == "message");
   }
 
   TEST_CASE("input schemas are shallow, closed and free of what some hosts refuse") {
@@ -106,10 +117,10 @@ TEST_SUITE("registry") {
     for (const auto& tool : desk.tools) {
       if (tool.effect == Effect::ReadOnly) readers.insert(tool.name);
     }
-    CHECK(readers == std::set<std::string>{"repo_list", "workflow_get", "workflow_list", "task_get",
-                                           "task_output", "task_list", "pool_list", "pool_monitor",
-                                           "pool_health", "memory_search", "log_search",
-                                           "metrics_get", "explain", "breaker_list"});
+    CHECK(readers == std::set<std::string>{
+                         "repo_list", "workflow_get", "workflow_list", "task_get", "task_output",
+                         "task_list", "pool_list", "pool_monitor", "pool_health", "memory_search",
+                         "log_search", "metrics_get", "explain", "breaker_list", "message_topics"});
     CHECK(desk.tool("task_cancel").effect == Effect::Destructive);
     CHECK(desk.tool("task_submit").open_world);
   }

@@ -1,0 +1,203 @@
+#include "control/message_bus.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "control/one_shot.h"
+
+namespace mahavishnu::control {
+namespace {
+
+using domain::Result;
+using domain::Status;
+
+// Where publishers wait for room; groups are watched by their numbers.
+constexpr base::Ulid kRoom{1, 0};
+base::Ulid key_of(domain::GroupNo group) { return {0, group}; }
+
+}  // namespace
+
+MessageBus::MessageBus(asio::any_io_executor executor, MessageBusOptions options, Timers& timers,
+                       domain::MessageStore& store)
+    : executor_(executor),
+      timers_(timers),
+      store_(store),
+      bus_(std::move(options.bus)),
+      alarms_(timers),
+      watchers_(executor, alarms_, options.max_waiters),
+      ids_(options.id_seed == 0 ? base::UlidSource() : base::UlidSource(options.id_seed)) {}
+
+void MessageBus::start(domain::BusSnapshot snapshot) {
+  write_behind(bus_.restore(std::move(snapshot), timers_.now()));
+  arm();
+}
+
+void MessageBus::stop() {
+  stopped_ = true;
+  watchers_.stop();
+  alarms_.clear();
+}
+
+// `written` runs even when the call that wrote has been cancelled meanwhile.
+base::awaitable<Status> MessageBus::write(domain::BusChange change, Written written) {
+  auto shot = std::make_shared<OneShot<Status>>(executor_);
+  store_.append(std::move(change), [this, shot, written = std::move(written)](Status status) {
+    if (!stopped_) written(status);
+    shot->set(std::move(status));
+  });
+  co_return co_await OneShot<Status>::wait(shot);
+}
+
+// Nobody waits for it: what is lost of it comes again after a crash, which at least once allows.
+void MessageBus::write_behind(domain::BusChange change) {
+  if (change.empty()) return;
+  store_.append(std::move(change), [](const Status& status) {
+    if (status) return;
+    base::log()->warn("a change of messages was not written, some may come again: {}",
+                      status.error().message);
+  });
+}
+
+MessageBus::Answer<MessageBus::Published> MessageBus::publish(domain::NewMessage message,
+                                                              base::Millis wait) {
+  const domain::MessageId id{ids_.next(timers_.now().wall)};
+  const base::MonoTime until = timers_.now().mono + wait;
+  std::optional<Watch> watch;
+  Result<domain::Bus::Published> published;
+  while (true) {
+    published = bus_.publish(message, id, timers_.now());
+    if (published) break;
+    const bool blocked = published.error().code == domain::ErrorCode::Exhausted;
+    if (!blocked || wait <= base::Millis{0}) co_return domain::fail(published.error());
+    if (!watch) {
+      if (auto place = watchers_.room(); !place) co_return domain::fail(place.error());
+      watch.emplace(watchers_, std::vector<WatchKey>{{kRoom}});
+    }
+    auto changed = co_await watch->changed(until);
+    if (!changed) co_return domain::fail(changed.error());
+    if (!*changed) co_return domain::fail(published.error());
+  }
+  const domain::MessageNo no = published->no;
+  const auto written = [this, no](const Status& status) {
+    if (!status) {
+      bus_.refused(no);
+      return room();
+    }
+    wake(bus_.persisted(no));
+    arm();
+  };
+  auto change = std::move(published->change);
+  if (!change.left.empty()) {  // who waits for a group that was disconnected is told so
+    wake(change.left);
+    room();
+  }
+  auto status = co_await write(std::move(change), written);
+  if (!status) co_return domain::fail(status.error());
+  co_return Published{id, published->groups, published->dropped};
+}
+
+MessageBus::Answer<domain::GroupNo> MessageBus::join(std::string group, std::string pattern,
+                                                     bool earliest) {
+  auto joined = bus_.join(group, pattern, earliest, timers_.now());
+  if (!joined) co_return domain::fail(joined.error());
+  const domain::GroupNo no = joined->no;
+  if (!joined->fresh) co_return no;
+  arm();
+  const auto written = [this, no](const Status& status) {
+    if (!status) bus_.unjoin(no);
+  };
+  auto change = std::move(joined->change);
+  auto status = co_await write(std::move(change), written);
+  if (!status) co_return domain::fail(status.error());
+  co_return no;
+}
+
+MessageBus::Answer<MessageBus::Polled> MessageBus::poll(PollArgs args, base::Millis wait) {
+  const base::MonoTime until = timers_.now().mono + wait;
+  Polled polled;
+  std::optional<Watch> watch;
+  bool last = wait <= base::Millis{0};
+  while (true) {
+    // Each time anew: while the call waited its group may have been disconnected, which is told, or
+    // let go.
+    auto joined = co_await join(args.group, args.pattern, args.earliest);
+    if (!joined) co_return domain::fail(joined.error());
+    if (polled.group != *joined) watch.reset();
+    polled.group = *joined;
+    polled.messages = bus_.take(polled.group, args.consumer, args.limits, timers_.now());
+    if (!polled.messages.empty()) arm();
+    if (!polled.messages.empty() || last) co_return polled;
+    if (!watch) {
+      if (auto place = watchers_.room(); !place) co_return domain::fail(place.error());
+      watch.emplace(watchers_, std::vector<WatchKey>{{key_of(polled.group)}});
+    }
+    auto changed = co_await watch->changed(until);
+    if (!changed) co_return domain::fail(changed.error());
+    last = !*changed;
+  }
+}
+
+void MessageBus::put_back(domain::GroupNo group, const std::vector<domain::MessageNo>& messages) {
+  if (messages.empty()) return;
+  bus_.put_back(group, messages);
+  wake({group});
+}
+
+MessageBus::Answer<MessageBus::Settled> MessageBus::ack(std::string group,
+                                                        std::vector<domain::MessageId> messages,
+                                                        bool retry) {
+  auto settled = retry ? bus_.retry(group, messages) : bus_.ack(group, messages);
+  if (!settled) co_return domain::fail(settled.error());
+  // Room at work for the group's next ones, and in it for publishers.
+  if (const auto no = bus_.find(group)) wake({*no});
+  room();
+  auto change = std::move(settled->change);
+  if (!change.empty()) {
+    auto status = co_await write(std::move(change), [](const Status&) {});
+    if (!status) co_return domain::fail(status.error());
+  }
+  co_return Settled{std::move(settled->done), std::move(settled->unknown)};
+}
+
+void MessageBus::tell(domain::NewMessage event) {
+  if (stopped_ || !bus_.wants_events()) return;
+  const domain::Moment now = timers_.now();
+  wake(bus_.tell(std::move(event), {ids_.next(now.wall)}, now));
+}
+
+void MessageBus::wake(const std::vector<domain::GroupNo>& groups) {
+  for (const domain::GroupNo group : groups) watchers_.notify(key_of(group));
+}
+
+// Publishers try in the order they came.
+void MessageBus::room() { watchers_.notify(kRoom); }
+
+void MessageBus::arm() {
+  if (stopped_) return;
+  const base::MonoTime next = bus_.next_due(timers_.now());
+  if (next >= alarm_at_) return;  // one that rings too early does no harm
+  if (alarm_) alarms_.cancel(*alarm_);
+  alarm_at_ = next;
+  alarm_ = alarms_.at(next, [this] { ring(); });
+}
+
+void MessageBus::ring() {
+  alarm_.reset();
+  alarm_at_ = base::MonoTime::max();
+  domain::Bus::Due due = bus_.due(timers_.now());
+  for (const auto& late : due.late) {
+    if (late.times > 1 && !late.dead) continue;
+    base::log()->warn("consumer \"{}\" of group \"{}\" did not acknowledge {} in time{}",
+                      late.consumer, late.group, late.message.str(),
+                      late.dead ? "; it was given out too often and is dead" : "");
+  }
+  for (const auto& name : due.idle) {
+    base::log()->info("group \"{}\" is let go: nobody has asked for it", name);
+  }
+  write_behind(std::move(due.change));
+  wake(due.woken);
+  if (due.room) room();
+  arm();
+}
+
+}  // namespace mahavishnu::control
