@@ -29,6 +29,7 @@ NAMES = (
     "lag",
     "log",
     "breaker",
+    "bus",
 )
 SKIPPED = 77
 

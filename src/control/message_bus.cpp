@@ -1,5 +1,6 @@
 #include "control/message_bus.h"
 
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -11,9 +12,9 @@ namespace {
 using domain::Result;
 using domain::Status;
 
-// Where publishers wait for room; groups are watched by their numbers.
-constexpr base::Ulid kRoom{1, 0};
-base::Ulid key_of(domain::GroupNo group) { return {0, group}; }
+// What calls wait for: messages of a group, room in one (0: in the whole bus).
+constexpr int kMessages = 1;
+constexpr int kRoom = 2;
 
 }  // namespace
 
@@ -25,6 +26,7 @@ MessageBus::MessageBus(asio::any_io_executor executor, MessageBusOptions options
       bus_(std::move(options.bus)),
       alarms_(timers),
       watchers_(executor, alarms_, options.max_waiters),
+      turns_(watchers_, [this](Turns::Key key) { offer(key); }),
       ids_(options.id_seed == 0 ? base::UlidSource() : base::UlidSource(options.id_seed)) {}
 
 void MessageBus::start(domain::BusSnapshot snapshot) {
@@ -62,21 +64,24 @@ MessageBus::Answer<MessageBus::Published> MessageBus::publish(domain::NewMessage
                                                               base::Millis wait) {
   const domain::MessageId id{ids_.next(timers_.now().wall)};
   const base::MonoTime until = timers_.now().mono + wait;
-  std::optional<Watch> watch;
+  std::optional<Turn> turn;
   Result<domain::Bus::Published> published;
   while (true) {
     published = bus_.publish(message, id, timers_.now());
     if (published) break;
     const bool blocked = published.error().code == domain::ErrorCode::Exhausted;
     if (!blocked || wait <= base::Millis{0}) co_return domain::fail(published.error());
-    if (!watch) {
+    const Turns::Key key{kRoom, bus_.blocked_by()};
+    if (!turn || turn->key() != key) {
+      turn.reset();
       if (auto place = watchers_.room(); !place) co_return domain::fail(place.error());
-      watch.emplace(watchers_, std::vector<WatchKey>{{kRoom}});
+      turn.emplace(turns_, key);
     }
-    auto changed = co_await watch->changed(until);
-    if (!changed) co_return domain::fail(changed.error());
-    if (!*changed) co_return domain::fail(published.error());
+    auto came = co_await turn->wait(until);
+    if (!came) co_return domain::fail(came.error());
+    if (!*came) co_return domain::fail(published.error());
   }
+  turn.reset();  // there may be room for the next
   const domain::MessageNo no = published->no;
   const auto written = [this, no](const Status& status) {
     if (!status) {
@@ -115,25 +120,25 @@ MessageBus::Answer<domain::GroupNo> MessageBus::join(std::string group, std::str
 MessageBus::Answer<MessageBus::Polled> MessageBus::poll(PollArgs args, base::Millis wait) {
   const base::MonoTime until = timers_.now().mono + wait;
   Polled polled;
-  std::optional<Watch> watch;
+  std::optional<Turn> turn;
   bool last = wait <= base::Millis{0};
   while (true) {
     // Each time anew: while the call waited its group may have been disconnected, which is told, or
     // let go.
     auto joined = co_await join(args.group, args.pattern, args.earliest);
     if (!joined) co_return domain::fail(joined.error());
-    if (polled.group != *joined) watch.reset();
+    if (polled.group != *joined) turn.reset();
     polled.group = *joined;
     polled.messages = bus_.take(polled.group, args.consumer, args.limits, timers_.now());
     if (!polled.messages.empty()) arm();
     if (!polled.messages.empty() || last) co_return polled;
-    if (!watch) {
+    if (!turn) {
       if (auto place = watchers_.room(); !place) co_return domain::fail(place.error());
-      watch.emplace(watchers_, std::vector<WatchKey>{{key_of(polled.group)}});
+      turn.emplace(turns_, Turns::Key{kMessages, polled.group});
     }
-    auto changed = co_await watch->changed(until);
-    if (!changed) co_return domain::fail(changed.error());
-    last = !*changed;
+    auto came = co_await turn->wait(until);
+    if (!came) co_return domain::fail(came.error());
+    last = !*came;
   }
 }
 
@@ -166,11 +171,19 @@ void MessageBus::tell(domain::NewMessage event) {
 }
 
 void MessageBus::wake(const std::vector<domain::GroupNo>& groups) {
-  for (const domain::GroupNo group : groups) watchers_.notify(key_of(group));
+  for (const domain::GroupNo group : groups) offer({kMessages, group});
 }
 
-// Publishers try in the order they came.
-void MessageBus::room() { watchers_.notify(kRoom); }
+void MessageBus::room() { turns_.offer_all(kRoom); }
+
+// Wakes as many as there is something for. Who waits for a group that is no more has to know.
+void MessageBus::offer(Turns::Key key) {
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  const auto [kind, group] = key;
+  if (kind == kRoom && group == 0) return turns_.wake(key, bus_.has_room() ? 1 : 0);
+  if (!bus_.has(group)) return turns_.wake(key, kAll);
+  turns_.wake(key, kind == kRoom ? bus_.room(group) : bus_.takeable(group));
+}
 
 void MessageBus::arm() {
   if (stopped_) return;

@@ -15,6 +15,7 @@
 #include "base/asio.h"
 #include "control/alarms.h"
 #include "control/timers.h"
+#include "control/turns.h"
 #include "control/watchers.h"
 #include "domain/bus.h"
 
@@ -81,6 +82,7 @@ class MessageBus {
   void write_behind(domain::BusChange change);
   void wake(const std::vector<domain::GroupNo>& groups);
   void room();
+  void offer(Turns::Key key);
   void arm();
   void ring();
 
@@ -90,6 +92,7 @@ class MessageBus {
   domain::Bus bus_;
   Alarms alarms_;
   Watchers watchers_;
+  Turns turns_;
   base::UlidSource ids_;
   std::optional<Alarms::Handle> alarm_;
   base::MonoTime alarm_at_ = base::MonoTime::max();

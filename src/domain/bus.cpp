@@ -165,6 +165,7 @@ Status Bus::make_room(const Message& message, SlowPolicy policy, Published& publ
   while (full(message.bytes())) {
     if (evict(policy, published)) continue;
     ++counts_.blocked;
+    blocked_by_ = 0;
     return fail(ErrorCode::Exhausted,
                 "the bus is full (" + std::to_string(kept_.size()) + " messages, " +
                     std::to_string(bytes_) +
@@ -191,6 +192,7 @@ Status Bus::make_room_in(GroupNo no, const Message& message, SlowPolicy policy,
     return {};
   }
   ++counts_.blocked;
+  blocked_by_ = no;
   return fail(ErrorCode::Exhausted,
               "group \"" + group.view.record.name + "\" has " + std::to_string(group.pending()) +
                   " messages it has not acknowledged; wait for it (wait_ms), or give topic " +

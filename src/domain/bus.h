@@ -159,7 +159,12 @@ class Bus {
   base::MonoTime next_due(Moment now) const;  // max(): nothing to wait for
 
   std::optional<GroupNo> find(std::string_view group) const;
+  bool has(GroupNo no) const { return groups_.count(no) > 0; }
   std::size_t ready(GroupNo no) const;
+  std::size_t takeable(GroupNo no) const;  // of these as many as may be at work besides
+  std::size_t room(GroupNo no) const;      // messages the group has room for
+  bool has_room() const { return !full(0); }
+  GroupNo blocked_by() const { return blocked_by_; }  // the last publisher; 0: by the whole bus
   std::size_t in_flight(GroupNo no) const;
   SlowPolicy policy_of(std::string_view topic) const;
   BusCounts counts() const;
@@ -235,6 +240,7 @@ class Bus {
   std::set<std::tuple<base::MonoTime, GroupNo, MessageNo>> deadlines_;
   std::size_t bytes_ = 0;
   std::size_t event_groups_ = 0;
+  GroupNo blocked_by_ = 0;
   MessageNo next_message_ = 1;
   GroupNo next_group_ = 1;
   base::MonoTime idle_check_{};

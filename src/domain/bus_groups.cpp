@@ -307,6 +307,16 @@ std::size_t Bus::ready(GroupNo no) const {
   return found == groups_.end() ? 0 : found->second.ready.size();
 }
 
+std::size_t Bus::takeable(GroupNo no) const {
+  return std::min(ready(no), options_.max_in_flight - in_flight(no));
+}
+
+std::size_t Bus::room(GroupNo no) const {
+  const auto found = groups_.find(no);
+  if (found == groups_.end()) return 0;
+  return options_.max_pending - std::min(options_.max_pending, found->second.pending());
+}
+
 std::size_t Bus::in_flight(GroupNo no) const {
   const auto found = groups_.find(no);
   return found == groups_.end() ? 0 : found->second.at_work.size();
