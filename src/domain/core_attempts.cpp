@@ -1,6 +1,5 @@
 // Placing tasks on workers, and what follows from the ends of attempts.
 #include <algorithm>
-#include <bit>
 
 #include "base/planted.h"
 #include "domain/core_state.h"
@@ -12,23 +11,18 @@ std::uint64_t hash_fence(Fence fence) {
   return mix64(fence.counter ^ (fence.epoch * 0x9E3779B97F4A7C15ULL));
 }
 
-// The lowest free worker, so that the names in use stay small. A pool has up to 10,000 of them.
-std::uint32_t take_worker(std::vector<std::uint64_t>& taken) {
-  for (std::size_t word = 0; word < taken.size(); ++word) {
-    if (taken[word] == ~std::uint64_t{0}) continue;
-    const auto bit = static_cast<std::uint32_t>(std::countr_one(taken[word]));
-    taken[word] |= std::uint64_t{1} << bit;
-    return static_cast<std::uint32_t>(word * 64) + bit;
-  }
-  taken.push_back(1);
-  return static_cast<std::uint32_t>((taken.size() - 1) * 64);
-}
-
 }  // namespace
 
 std::uint32_t Core::State::find_fence(Fence fence) const {
   return fence_index.find(hash_fence(fence),
                           [&](std::uint32_t s) { return tasks[s].fence == fence; });
+}
+
+// What the end of its attempt is about to touch.
+void Core::State::fetch_around(const LiveTask& t) const {
+  fetch(t);
+  fetch(pools[t.pool]);
+  queues.fetch(t.pool, t.share);
 }
 
 // Limits that got room first bring back who waits there, so that pools choose among all; then pools
@@ -95,7 +89,7 @@ void Core::State::begin_attempt(std::uint32_t task, Fence fence) {
   fence_index.insert(hash_fence(fence), task);
   ledger.take(claim_of(t));
   queues.started(t.share);
-  t.worker = take_worker(pools[t.pool].workers);
+  t.worker = pools[t.pool].workers.take();
   count(task, Bucket::Running);
   set_timer(task);
   if (t.flow == kNone) return;
@@ -118,7 +112,7 @@ void Core::State::give_back(std::uint32_t task) {
   if (base::planted(4) && ledger.running() > 0) ledger.give(claim);
   queues.ended(t.share);
   queues.released(claim);
-  pools[t.pool].workers[t.worker / 64] &= ~(std::uint64_t{1} << (t.worker % 64));
+  pools[t.pool].workers.give(t.worker);
   t.worker = kNone;
   t.run_time += std::chrono::duration_cast<Millis>(now.mono - t.since);
 }
@@ -151,6 +145,7 @@ void Core::State::on(const AttemptEnded& event) {
     ++totals.stale_completions;
     return;
   }
+  fetch_around(tasks[task]);
   end_attempt(task, event);
 }
 
@@ -164,6 +159,7 @@ void Core::State::end_attempt(std::uint32_t task, const AttemptEnded& end) {
   attempt.processes_left = end.processes_left;
   record(AttemptPut{std::move(attempt)});
   give_back(task);
+  queues.fetch_next(tasks[task].pool);
   decide(task, end.reason == Reason::None ? Reason::Lost : end.reason, &end.result);
 }
 

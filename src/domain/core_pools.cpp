@@ -97,7 +97,7 @@ void Core::State::drop_pool(std::uint32_t slot) {
 
 bool Core::State::can_place(const LivePool& pool, std::uint32_t slot) const {
   return pool.durable && !pool.paused && static_cast<int>(pool.running) < pool.target &&
-         queues.queue(slot).has_ready();
+         queues.queue(slot).ready != 0;
 }
 
 void Core::State::pool_changed(std::uint32_t slot) {
@@ -163,8 +163,8 @@ PoolStatus Core::State::status_of(std::uint32_t slot) const {
   status.failed = pool.failed;
   status.retries = pool.retries;
   MonoTime oldest = MonoTime::max();
-  for (const std::uint32_t task : queues.queue(slot).oldest) {
-    if (task != kNone) oldest = std::min(oldest, tasks[task].since);
+  for (const PoolQueue::Level& level : queues.queue(slot).levels) {
+    if (level.oldest != kNone) oldest = std::min(oldest, tasks[level.oldest].since);
   }
   if (oldest != MonoTime::max()) {
     status.oldest_queued = now.wall - std::chrono::duration_cast<Millis>(now.mono - oldest);

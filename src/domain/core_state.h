@@ -24,22 +24,25 @@
 #include "domain/pool_selector.h"
 #include "domain/retry.h"
 #include "domain/timers.h"
+#include "domain/worker_set.h"
 
 namespace mahavishnu::domain {
 
-struct LivePool {
+// What every task of the pool touches comes first and shares two cache lines.
+struct alignas(kCacheLine) LivePool {
   PoolId id;
-  PoolSpec spec;
-  WallTime created{};
+  int target = 0;
+  std::uint32_t queued = 0, running = 0, delayed = 0;
+  std::uint32_t before = kNone, after = kNone;  // in the ring of pools that can place
+  bool in_ring = false;
   bool durable = false;  // its admission is on disk
   bool paused = false;
   bool draining = false;
-  int target = 0;
-  std::uint32_t queued = 0, running = 0, delayed = 0;
-  std::uint64_t completed = 0, failed = 0, retries = 0;
-  std::vector<std::uint64_t> workers;           // a bit a worker: taken
-  std::uint32_t before = kNone, after = kNone;  // in the ring of pools that can place
-  bool in_ring = false;
+  WorkerSet workers;  // taken
+  std::uint64_t completed = 0;
+  PoolSpec spec;
+  std::uint64_t failed = 0, retries = 0;
+  WallTime created{};
 };
 
 // How a cell of a workflow came out. Allowed: failed, but its step says to continue. Idle: it had
@@ -133,6 +136,7 @@ struct Core::State {
   // ── core_attempts.cpp ──
   void dispatch();
   void place(std::uint32_t task);
+  void fetch_around(const LiveTask& task) const;
   void begin_attempt(std::uint32_t task, Fence fence);            // takes the capacity
   void end_attempt(std::uint32_t task, const AttemptEnded& end);  // gives it back
   void give_back(std::uint32_t task);

@@ -9,9 +9,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "domain/slab.h"
+#include "domain/slot_list.h"
 
 namespace mahavishnu::domain {
 
@@ -20,7 +20,6 @@ class Heap {
   bool empty() const { return slots_.empty(); }
   std::size_t size() const { return slots_.size(); }
   std::uint32_t top() const { return slots_.front(); }
-  const std::vector<std::uint32_t>& slots() const { return slots_; }
 
   template <class Order>
   void push(std::uint32_t slot, const Order& order) {
@@ -84,7 +83,7 @@ class Heap {
     set(at, slot, order);
   }
 
-  std::vector<std::uint32_t> slots_;
+  SlotList slots_;
 };
 
 }  // namespace mahavishnu::domain

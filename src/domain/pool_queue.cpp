@@ -9,6 +9,7 @@
 #include "domain/pool_queue.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace mahavishnu::domain {
 namespace {
@@ -41,15 +42,7 @@ int best_band(const Lane& lane) {
 
 }  // namespace
 
-PoolQueue::PoolQueue() {
-  oldest.fill(kNone);
-  newest.fill(kNone);
-  for (auto& row : cursor) row.fill(kNone);
-}
-
-bool PoolQueue::has_ready() const {
-  return std::any_of(bands.begin(), bands.end(), [](const Heap& band) { return !band.empty(); });
-}
+PoolQueue::Level::Level() { cursor.fill(kNone); }
 
 Share::Share() { at.fill(kNone); }
 
@@ -94,6 +87,18 @@ void PoolQueues::add_pool(std::uint32_t pool) {
 }
 
 void PoolQueues::remove_pool(std::uint32_t pool) { queues_[pool] = PoolQueue{}; }
+
+void PoolQueues::fetch(std::uint32_t pool, std::uint32_t share) const {
+  domain::fetch(queues_[pool]);
+  domain::fetch(shares_[share]);
+}
+
+void PoolQueues::fetch_next(std::uint32_t pool) const {
+  const PoolQueue& queue = queues_[pool];
+  if (queue.ready == 0) return;
+  const auto band = static_cast<std::size_t>(std::bit_width(queue.ready)) - 1;
+  domain::fetch(lanes_[shares_[queue.levels[band].band.top()].ready[band].top()]);
+}
 
 // ── Shares and lanes ─────────────────────────────────────────────────────────────────────────────
 
@@ -226,17 +231,25 @@ void PoolQueues::refresh_parked(std::uint32_t slot) {
 void PoolQueues::show(std::uint32_t slot, std::uint8_t band) {
   Share& share = shares_[lanes_[slot].share];
   share.ready[band].push(slot, LaneOrder{*this, band});
-  if (share.at[band] == kNone) {
-    queues_[share.pool].bands[band].push(lanes_[slot].share, ShareOrder{*this, band});
-  }
+  if (share.at[band] == kNone) enter_band(lanes_[slot].share, band);
 }
 
 void PoolQueues::hide(std::uint32_t slot, std::uint8_t band) {
   Share& share = shares_[lanes_[slot].share];
   share.ready[band].erase(slot, LaneOrder{*this, band});
-  if (share.ready[band].empty()) {
-    queues_[share.pool].bands[band].erase(lanes_[slot].share, ShareOrder{*this, band});
-  }
+  if (share.ready[band].empty()) leave_band(lanes_[slot].share, band);
+}
+
+void PoolQueues::enter_band(std::uint32_t share, std::uint8_t band) {
+  PoolQueue& queue = queues_[shares_[share].pool];
+  queue.levels[band].band.push(share, ShareOrder{*this, band});
+  queue.ready |= 1U << band;
+}
+
+void PoolQueues::leave_band(std::uint32_t share, std::uint8_t band) {
+  PoolQueue& queue = queues_[shares_[share].pool];
+  queue.levels[band].band.erase(share, ShareOrder{*this, band});
+  if (queue.levels[band].band.empty()) queue.ready &= ~(1U << band);
 }
 
 // ── Whose turn it is ─────────────────────────────────────────────────────────────────────────────
@@ -244,13 +257,12 @@ void PoolQueues::hide(std::uint32_t slot, std::uint8_t band) {
 std::uint32_t PoolQueues::next(std::uint32_t pool, MonoTime now) {
   PoolQueue& queue = queues_[pool];
   rise(queue, now);
-  for (std::size_t band = kPriorities; band-- > 0;) {
-    while (!queue.bands[band].empty()) {
-      const std::uint32_t lane = shares_[queue.bands[band].top()].ready[band].top();
-      const Limit limit = closed(lane);
-      if (limit == Limit::None) return lanes_[lane].first[band];
-      park(lane, limit);
-    }
+  while (queue.ready != 0) {
+    const auto band = static_cast<std::size_t>(std::bit_width(queue.ready)) - 1;
+    const std::uint32_t lane = shares_[queue.levels[band].band.top()].ready[band].top();
+    const Limit limit = closed(lane);
+    if (limit == Limit::None) return lanes_[lane].first[band];
+    park(lane, limit);
   }
   return kNone;
 }
@@ -270,7 +282,7 @@ void PoolQueues::rekey(std::uint32_t slot) {
   Share& share = shares_[slot];
   for (std::uint8_t band = 0; band < kPriorities; ++band) {
     if (share.at[band] == kNone) continue;
-    queues_[share.pool].bands[band].update(slot, ShareOrder{*this, band});
+    queues_[share.pool].levels[band].band.update(slot, ShareOrder{*this, band});
   }
 }
 
@@ -374,24 +386,26 @@ MonoTime PoolQueues::rises_at(const LiveTask& task, int band) const {
 void PoolQueues::arrive(PoolQueue& queue, std::uint32_t task) {
   LiveTask& t = tasks_[task];
   const std::size_t p = t.priority;
-  t.earlier = queue.newest[p];
+  PoolQueue::Level& level = queue.levels[p];
+  t.earlier = level.newest;
   t.later = kNone;
-  (t.earlier == kNone ? queue.oldest[p] : tasks_[t.earlier].later) = task;
-  queue.newest[p] = task;
+  (t.earlier == kNone ? level.oldest : tasks_[t.earlier].later) = task;
+  level.newest = task;
   if (aging_.count() <= 0 || p + 1 == kPriorities) return;
   for (std::size_t band = p + 1; band < kPriorities; ++band) {
-    if (queue.cursor[p][band] == kNone) queue.cursor[p][band] = task;
+    if (level.cursor[band] == kNone) level.cursor[band] = task;
   }
   queue.rise_at = std::min(queue.rise_at, rises_at(t, t.priority + 1));
 }
 
 void PoolQueues::depart(PoolQueue& queue, std::uint32_t task) {
   LiveTask& t = tasks_[task];
-  for (std::uint32_t& cursor : queue.cursor[t.priority]) {
+  PoolQueue::Level& level = queue.levels[t.priority];
+  for (std::uint32_t& cursor : level.cursor) {
     if (cursor == task) cursor = t.later;
   }
-  (t.earlier == kNone ? queue.oldest[t.priority] : tasks_[t.earlier].later) = t.later;
-  (t.later == kNone ? queue.newest[t.priority] : tasks_[t.later].earlier) = t.earlier;
+  (t.earlier == kNone ? level.oldest : tasks_[t.earlier].later) = t.later;
+  (t.later == kNone ? level.newest : tasks_[t.later].earlier) = t.earlier;
   t.earlier = t.later = kNone;
 }
 
@@ -400,7 +414,7 @@ void PoolQueues::rise(PoolQueue& queue, MonoTime now) {
   queue.rise_at = MonoTime::max();
   for (std::size_t p = 0; p + 1 < kPriorities; ++p) {
     for (std::size_t band = p + 1; band < kPriorities; ++band) {
-      std::uint32_t& cursor = queue.cursor[p][band];
+      std::uint32_t& cursor = queue.levels[p].cursor[band];
       while (cursor != kNone && rises_at(tasks_[cursor], static_cast<int>(band)) <= now) {
         const std::uint32_t task = cursor;
         cursor = tasks_[task].later;

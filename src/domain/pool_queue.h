@@ -23,23 +23,27 @@
 namespace mahavishnu::domain {
 
 // The part of a pool's queue that belongs to the pool.
-struct PoolQueue {
-  PoolQueue();
+struct alignas(kCacheLine) PoolQueue {
+  // One of the five priorities, as a band of those whose turn is next and as what arrived with it.
+  struct Level {
+    Level();
 
-  std::array<Heap, kPriorities> bands;  // shares with a task that may start, by whose turn it is
-  // Every waiting task, by its own priority and in order of arrival. cursor[p][b] is the first of
-  // priority p that has not risen to band b yet: tasks of one priority rise in order of arrival.
-  std::array<std::uint32_t, kPriorities> oldest, newest;
-  std::array<std::array<std::uint32_t, kPriorities>, kPriorities> cursor;
+    Heap band;  // shares with a task that may start, by whose turn it is
+    // Every waiting task of this priority, in order of arrival. cursor[b] is the first that has not
+    // risen to band b yet: tasks of one priority rise in order of arrival.
+    std::uint32_t oldest = kNone, newest = kNone;
+    std::array<std::uint32_t, kPriorities> cursor;
+  };
+
   MonoTime rise_at = MonoTime::max();  // no task rises before it
-  std::uint32_t size = 0;
   std::uint64_t served = 0;
-
-  bool has_ready() const;
+  std::uint32_t size = 0;
+  std::uint32_t ready = 0;  // a bit a level: its band is not empty
+  std::array<Level, kPriorities> levels;
 };
 
 // A caller in a pool.
-struct Share {
+struct alignas(kCacheLine) Share {
   Share();
 
   std::uint32_t pool = kNone;
@@ -47,13 +51,13 @@ struct Share {
   std::uint32_t users = 0;  // live tasks of it
   std::uint32_t running = 0;
   std::uint64_t served = 0;                   // turn of its last start
-  std::array<Heap, kPriorities> ready;        // lanes, by their first task in the band
   std::array<std::uint32_t, kPriorities> at;  // position in the pool's band
   std::uint32_t open_lane = kNone;            // of tasks that need no limit
+  std::array<Heap, kPriorities> ready;        // lanes, by their first task in the band
 };
 
 // The waiting tasks of a share that need the same limits.
-struct Lane {
+struct alignas(kCacheLine / 2) Lane {
   Lane();
 
   std::uint32_t share = kNone;
@@ -74,6 +78,10 @@ class PoolQueues {
   void add_pool(std::uint32_t pool);
   void remove_pool(std::uint32_t pool);
   const PoolQueue& queue(std::uint32_t pool) const { return queues_[pool]; }
+  // What is needed soon is on its way from memory while other work goes on (slab.h): a pool's queue
+  // and one of its callers; and the lane that is next in it.
+  void fetch(std::uint32_t pool, std::uint32_t share) const;
+  void fetch_next(std::uint32_t pool) const;
 
   // The share of `caller` in `pool`, counted once more for one live task.
   std::uint32_t join(std::uint32_t pool, std::uint32_t caller);
@@ -129,6 +137,8 @@ class PoolQueues {
   void refresh_parked(std::uint32_t lane);
   void show(std::uint32_t lane, std::uint8_t band);
   void hide(std::uint32_t lane, std::uint8_t band);
+  void enter_band(std::uint32_t share, std::uint8_t band);
+  void leave_band(std::uint32_t share, std::uint8_t band);
   void rekey(std::uint32_t share);
   Limit closed(std::uint32_t lane);
   void park(std::uint32_t lane, Limit limit);

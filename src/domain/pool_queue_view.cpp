@@ -14,8 +14,8 @@ int PoolQueues::ahead_of(std::uint32_t task) const {
   std::int64_t own = 0;
   std::int64_t higher = 0;
   std::vector<std::pair<std::uint32_t, std::int64_t>> others;  // share, how many in my band
-  for (const std::uint32_t oldest : queues_[me.pool].oldest) {
-    for (std::uint32_t at = oldest; at != kNone; at = tasks_[at].later) {
+  for (const PoolQueue::Level& level : queues_[me.pool].levels) {
+    for (std::uint32_t at = level.oldest; at != kNone; at = tasks_[at].later) {
       const LiveTask& t = tasks_[at];
       if (at == task || t.band < me.band) continue;
       if (t.band > me.band) {

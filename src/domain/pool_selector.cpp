@@ -17,13 +17,13 @@ std::uint64_t point(std::uint64_t seed, std::uint64_t number) {
 struct PoolSelector::LoadOrder {
   PoolSelector& selector;
   bool less(std::uint32_t a, std::uint32_t b) const { return selector.less_loaded(a, b); }
-  std::uint32_t& position(std::uint32_t pool) const { return selector.members_[pool].heap_at; }
+  std::uint32_t& position(std::uint32_t pool) const { return selector.loads_[pool].heap_at; }
 };
 
 // A pool with no workers comes after all others; equal loads by slot, so that runs repeat.
 bool PoolSelector::less_loaded(std::uint32_t a, std::uint32_t b) const {
-  const Member& x = members_[a];
-  const Member& y = members_[b];
+  const Load& x = loads_[a];
+  const Load& y = loads_[b];
   if ((x.workers == 0) != (y.workers == 0)) return y.workers == 0;
   const std::uint64_t left = static_cast<std::uint64_t>(x.used) * (y.workers == 0 ? 1 : y.workers);
   const std::uint64_t right = static_cast<std::uint64_t>(y.used) * (x.workers == 0 ? 1 : x.workers);
@@ -35,8 +35,10 @@ void PoolSelector::add(std::uint32_t pool, const std::string& name,
   const auto [at, fresh] =
       group_of_.emplace(worker_type, static_cast<std::uint32_t>(groups_.size()));
   if (fresh) groups_.emplace_back();
-  if (pool >= members_.size()) members_.resize(pool + 1);
-  members_[pool] = Member{};
+  if (pool >= members_.size()) {
+    loads_.resize(pool + 1);
+    members_.resize(pool + 1);
+  }
   members_[pool].group = at->second;
   members_[pool].seed = hash_text(name);
   for (std::uint64_t i = 0; i < kPoints; ++i) {
@@ -45,27 +47,28 @@ void PoolSelector::add(std::uint32_t pool, const std::string& name,
 }
 
 void PoolSelector::remove(std::uint32_t pool) {
-  if (members_[pool].heap_at != kNone) leave(pool);
+  if (loads_[pool].heap_at != kNone) leave(pool);
   auto& ring = groups_[members_[pool].group].ring;
   for (std::uint64_t i = 0; i < kPoints; ++i) {
     const auto at = ring.find(point(members_[pool].seed, i));
     if (at != ring.end() && at->second == pool) ring.erase(at);
   }
+  loads_[pool] = Load{};
   members_[pool] = Member{};
 }
 
 void PoolSelector::update(std::uint32_t pool, bool open, std::uint32_t used,
                           std::uint32_t workers) {
-  Member& member = members_[pool];
-  const bool entered = member.heap_at != kNone;
+  Load& load = loads_[pool];
+  const bool entered = load.heap_at != kNone;
   // A task that only goes from the queue to a worker is the same load.
-  if (open == entered && member.used == used && member.workers == workers) return;
-  member.used = used;
-  member.workers = workers;
+  if (open == entered && load.used == used && load.workers == workers) return;
+  load.used = used;
+  load.workers = workers;
   if (open != entered) {
     open ? enter(pool) : leave(pool);
   } else if (open) {
-    groups_[member.group].by_load.update(pool, LoadOrder{*this});
+    groups_[members_[pool].group].by_load.update(pool, LoadOrder{*this});
   }
 }
 
@@ -124,7 +127,7 @@ std::uint32_t PoolSelector::choose(Selector selector, std::string_view worker_ty
       return group.open[static_cast<std::size_t>(chance % group.open.size())];
     case Selector::Affinity: {
       const std::uint32_t pool = keyed(group, key);
-      if (pool != kNone && members_[pool].heap_at != kNone) return pool;
+      if (pool != kNone && loads_[pool].heap_at != kNone) return pool;
       return group.by_load.top();
     }
     case Selector::LeastLoaded:

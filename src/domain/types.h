@@ -1,8 +1,8 @@
 // The vocabulary: states, reasons, policies and specifications, as plain values.
 //
 // Nothing here does anything. `domain` knows no JSON, no SQL, no process, no clock and no Asio; the
-// words are those of docs/architecture.md. Sizes are bytes, durations are std::chrono, 0 or an empty
-// optional means "no limit" where a field says so.
+// words are those of docs/architecture.md. Sizes are bytes, durations are std::chrono, 0 or an
+// empty optional means "no limit" where a field says so.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,15 @@ using base::TaskId;
 using base::WallTime;
 using base::WorkflowId;
 
-enum class TaskState : std::uint8_t { Queued, Running, RetryWait, Completed, Failed, Cancelled, Dead };
+enum class TaskState : std::uint8_t {
+  Queued,
+  Running,
+  RetryWait,
+  Completed,
+  Failed,
+  Cancelled,
+  Dead
+};
 
 // Why a task is in its terminal state (or why an attempt ended). None while it has none.
 enum class Reason : std::uint8_t {
@@ -58,7 +66,15 @@ enum class Reason : std::uint8_t {
 };
 
 enum class WorkflowState : std::uint8_t { Pending, Running, Completed, Partial, Failed, Cancelled };
-enum class PoolState : std::uint8_t { Running, Scaling, Degraded, Paused, Draining, Stopped, Failed };
+enum class PoolState : std::uint8_t {
+  Running,
+  Scaling,
+  Degraded,
+  Paused,
+  Draining,
+  Stopped,
+  Failed
+};
 enum class Selector : std::uint8_t { LeastLoaded, RoundRobin, Random, Affinity };
 enum class When : std::uint8_t { Succeeded, Failed, Always };
 enum class Each : std::uint8_t { Repo, Once };
@@ -90,18 +106,18 @@ inline constexpr int kDefaultPriority = 2;
 
 struct RetryPolicy {
   int max_attempts = 1;
-  Millis backoff{1000};       // before the second attempt; grows by `factor`, capped at max_backoff
+  Millis backoff{1000};  // before the second attempt; grows by `factor`, capped at max_backoff
   double factor = 2.0;
-  double jitter = 1.0;        // 1: full jitter (uniform in [0, backoff]); 0: none
+  double jitter = 1.0;  // 1: full jitter (uniform in [0, backoff]); 0: none
   Millis max_backoff{300000};
 };
 
 struct Timeouts {  // 0: none
   Millis queue{0};
   Millis start{30000};
-  Millis idle{600000};   // no output for this long
-  Millis run{1800000};   // one attempt
-  Millis total{0};       // admission to end, all attempts
+  Millis idle{600000};  // no output for this long
+  Millis run{1800000};  // one attempt
+  Millis total{0};      // admission to end, all attempts
 };
 
 struct Limits {  // 0: none
@@ -115,24 +131,24 @@ using StringMap = std::map<std::string, std::string>;
 
 // What an executor runs. The payload: in the journal and with the executor, never kept by the core.
 struct Work {
-  std::string command;             // run by /bin/sh -c; or
-  std::vector<std::string> argv;   // exactly one of the two is not empty
-  std::string cwd;                 // absolute; empty: the repository, or a scratch folder of the task
+  std::string command;            // run by /bin/sh -c; or
+  std::vector<std::string> argv;  // exactly one of the two is not empty
+  std::string cwd;  // absolute; empty: the repository, or a scratch folder of the task
   std::string stdin_text;
   StringMap env;
-  std::string verify;              // a command that must exit 0 after the work did
+  std::string verify;  // a command that must exit 0 after the work did
   Limits limits;
 };
 
 // What a caller asked for. Immutable once admitted; shared, never copied.
 struct TaskSpec {
   Work work;
-  std::optional<PoolId> pool;      // set: this pool. Otherwise `selector` chooses among worker_type
+  std::optional<PoolId> pool;  // set: this pool. Otherwise `selector` chooses among worker_type
   Selector selector = Selector::LeastLoaded;
   std::string affinity_key;
   std::string worker_type = "shell";
-  std::string repo;                // canonical repository name, empty: none
-  std::string repo_path;           // where it was when the task was admitted
+  std::string repo;       // canonical repository name, empty: none
+  std::string repo_path;  // where it was when the task was admitted
   std::uint8_t priority = kDefaultPriority;
   Timeouts timeouts;
   RetryPolicy retry;
@@ -140,8 +156,8 @@ struct TaskSpec {
   std::vector<TaskId> depends_on;  // all must have completed; otherwise dependency_failed
   StringMap labels;
   std::optional<WallTime> not_before;
-  std::string caller;              // who asked (credential or connection name), for fair share
-  int max_per_repo = 1;            // tasks that may run in the repository at once
+  std::string caller;    // who asked (credential or connection name), for fair share
+  int max_per_repo = 1;  // tasks that may run in the repository at once
   // The allow-listed variables of the client that asked, which its work sees instead of the
   // server's; null: it named none.
   std::shared_ptr<const StringMap> client_env;
@@ -168,8 +184,8 @@ struct RepoRef {
 struct WorkflowSpec {
   std::string name;
   std::vector<StepSpec> steps;
-  std::vector<RepoRef> repos;      // what `over` came to when it was admitted
-  int max_parallel = 0;            // tasks of this workflow at once; 0: no limit
+  std::vector<RepoRef> repos;  // what `over` came to when it was admitted
+  int max_parallel = 0;        // tasks of this workflow at once; 0: no limit
   int max_per_repo = 1;
   std::uint8_t priority = kDefaultPriority;
   std::string idempotency_key;
@@ -180,12 +196,12 @@ struct WorkflowSpec {
 
 struct PoolSpec {
   std::string name;
-  std::string type = "local";
-  std::string worker_type = "shell";
   int min_workers = 0;
   int max_workers = 4;
   int max_queue = 10000;
-  Limits limits;                   // defaults for its tasks where they name none
+  std::string type = "local";
+  std::string worker_type = "shell";
+  Limits limits;  // defaults for its tasks where they name none
   Timeouts timeouts;
   RetryPolicy retry;
   StringMap env;
