@@ -60,6 +60,8 @@ control::ServiceOptions service_options(const Config& config, const std::string&
     metrics.counters["journal_commits"] = stats.commits;
     metrics.counters["journal_transactions"] = stats.transactions;
     metrics.counters["journal_failed"] = stats.failed;
+    metrics.counters["journal_checkpoints"] = stats.checkpoints;
+    metrics.counters["journal_log_restarts"] = stats.restarts;
     metrics.counters["journal_reads"] = stats.reads;
     metrics.counters["journal_events"] = stats.events;
     metrics.counters["journal_events_dropped"] = stats.events_dropped;

@@ -16,6 +16,7 @@ namespace mahavishnu::journal {
 namespace {
 
 constexpr const char* kLine = "log";                 // the kind of a line
+constexpr const char* kAdmitted = "task_admitted";   // … of a task's first entry
 constexpr std::size_t kWorthWriting = 4096;          // rows; fewer wait for company …
 constexpr std::chrono::milliseconds kPatience{250};  // … for this long
 constexpr std::chrono::minutes kSweepEvery{1};       // when nothing happens
@@ -56,7 +57,7 @@ struct Describe {
     }
     group = owner;
     in_group = 1;
-    LogEntry entry{task.created, "task_admitted", task.id, task.workflow, task.pool};
+    LogEntry entry{task.created, kAdmitted, task.id, task.workflow, task.pool};
     if (!owner.is_null()) entry.text = "1 task";
     entry.repo = task.spec->repo;
     entries.push_back(std::move(entry));
@@ -255,7 +256,11 @@ Status EventLog::insert(const LogEntry& entry) {
 
 void EventLog::place(LogEntry& entry) {
   if (entry.kind == kLine) find_ids(entry);
-  if (!places_ || !entry.task || (entry.pool && !entry.repo.empty())) return;
+  if (!places_ || !entry.task) return;
+  if (entry.kind == kAdmitted) {
+    return places_->learn(entry.task, {entry.pool, entry.workflow, entry.repo});
+  }
+  if (entry.pool && !entry.repo.empty()) return;
   auto place = places_->of(entry.task);
   if (!entry.pool) entry.pool = place.pool;
   if (!entry.workflow) entry.workflow = place.workflow;

@@ -96,7 +96,9 @@ Status SqliteJournal::start() {
   }
   if (!events) return fail(std::move(events.error()));
   events_ = std::move(*events);
-  checkpointer_ = std::make_unique<Checkpointer>(std::move(*log));
+  auto checkpointer = Checkpointer::open(std::move(*log));
+  if (!checkpointer) return fail(std::move(checkpointer.error()));
+  checkpointer_ = std::move(*checkpointer);
   if (!options_.memory.redactor) {
     auto redactor = base::Redactor::make();
     if (!redactor) return fail(std::move(redactor.error()));
@@ -213,6 +215,7 @@ SqliteJournal::Stats SqliteJournal::stats() const {
   stats.sync_us = written.sync_us;
   stats.ballast_held = written.ballast_held;
   stats.checkpoints = checkpointer_->passes();
+  stats.restarts = checkpointer_->restarts();
   const auto read = readers_->counts();
   stats.reads = read.reads;
   stats.read_timeouts = read.timeouts;

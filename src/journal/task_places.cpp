@@ -14,9 +14,13 @@ TaskPlaces::Place TaskPlaces::of(base::TaskId task) {
   const auto found = older_.find(task);
   Place place = found == older_.end() ? read(task) : std::move(found->second);
   if (place.pool.is_null()) return place;  // not there, or without a pool, yet
-  if (newer_.size() >= kRemembered) older_ = std::exchange(newer_, {});
-  newer_[task] = place;
+  learn(task, place);
   return place;
+}
+
+void TaskPlaces::learn(base::TaskId task, Place place) {
+  if (newer_.size() >= kRemembered) older_ = std::exchange(newer_, {});
+  newer_[task] = std::move(place);
 }
 
 TaskPlaces::Place TaskPlaces::read(base::TaskId task) {

@@ -24,6 +24,8 @@ class TaskPlaces {
   // `database`: a read-only connection to journal.db.
   explicit TaskPlaces(Database database) : database_(std::move(database)) {}
 
+  // Where a task that has just been admitted belongs.
+  void learn(base::TaskId task, Place place);
   // An empty place when the task is not known, or cannot be read now.
   Place of(base::TaskId task);
 
