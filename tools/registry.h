@@ -14,6 +14,7 @@
 #include "domain/git_facts.h"
 #include "domain/log_archive.h"
 #include "domain/memories.h"
+#include "domain/memory_sync.h"
 #include "mcp/tool.h"
 
 namespace mahavishnu::tools {
@@ -27,6 +28,7 @@ struct Context {
   domain::LogArchive& log;
   domain::Breakers& breakers;
   control::MessageBus& bus;
+  domain::MemorySync& sync;
 };
 
 // tools[0] is repo_list. `context` is kept by reference.

@@ -9,10 +9,12 @@
 #include "app/bus_events.h"
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
+#include "app/secrets.h"
 #include "base/log.h"
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
 #include "outbound/breaker_board.h"
+#include "outbound/session_buddy.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
 #include "workers/shell_executor.h"
@@ -38,10 +40,39 @@ std::int64_t resident_bytes() {
   return std::int64_t{resident} * ::sysconf(_SC_PAGESIZE);
 }
 
+using BuddyPtr = std::unique_ptr<outbound::SessionBuddy>;
+
+void add_figures(const outbound::SessionBuddy::Figures& figures, control::Metrics& metrics) {
+  const auto& http = figures.http;
+  const std::pair<const char*, std::int64_t> gauges[] = {
+      {"outbox", figures.outbox},
+      {"outbox_dead", figures.dead},
+      {"session_buddy_in_flight", figures.in_flight},
+      {"session_buddy_connections_open", static_cast<std::int64_t>(http.open)},
+      {"session_buddy_calls_waiting", static_cast<std::int64_t>(http.waiting)},
+      {"session_buddy_slowest_connect_us", static_cast<std::int64_t>(http.slowest_connect_us)},
+      {"session_buddy_last_recovery_ms", http.last_recovery.count()},
+  };
+  const std::pair<const char*, std::uint64_t> counters[] = {
+      {"session_buddy_sent", figures.sent},
+      {"session_buddy_accepted", figures.accepted},
+      {"session_buddy_retried", figures.retried},
+      {"session_buddy_died", figures.died},
+      {"session_buddy_calls", http.calls},
+      {"session_buddy_calls_reused", http.reused},
+      {"session_buddy_calls_failed", http.failures},
+      {"session_buddy_connections", http.connections},
+      {"session_buddy_connect_us", http.connect_us},
+      {"session_buddy_recoveries", http.recoveries},
+  };
+  for (const auto& [name, value] : gauges) metrics.gauges[name] = value;
+  for (const auto& [name, value] : counters) metrics.counters[name] = value;
+}
+
 control::ServiceOptions service_options(const Config& config, const std::string& node,
                                         const journal::SqliteJournal& journal,
                                         const outbound::BreakerBoard& breakers,
-                                        const control::MessageBus& bus) {
+                                        const control::MessageBus& bus, const BuddyPtr& buddy) {
   control::ServiceOptions options;
   options.core.max_running = static_cast<int>(config.number("server.max_running"));
   options.core.max_live_tasks = static_cast<int>(config.number("server.max_live_tasks"));
@@ -50,8 +81,9 @@ control::ServiceOptions service_options(const Config& config, const std::string&
   options.allowed_paths = config.list("allowed_paths");
   options.server_env = {config.environment().begin(), config.environment().end()};
   options.node = node;
-  options.more_metrics = [&journal, &breakers, &bus](control::Metrics& metrics) {
+  options.more_metrics = [&journal, &breakers, &bus, &buddy](control::Metrics& metrics) {
     add_metrics(bus, metrics);
+    if (buddy) add_figures(buddy->figures(), metrics);
     const auto stats = journal.stats();
     metrics.gauges["rss_bytes"] = resident_bytes();
     metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
@@ -79,12 +111,37 @@ control::ServiceOptions service_options(const Config& config, const std::string&
 base::Result<journal::MemoryOptions> memory_options(const Config& config) {
   journal::MemoryOptions options;
   options.enabled = config.text("memory.enabled") == "true";
+  options.outbox = options.enabled && !config.text("session_buddy.url").empty();
   options.output_bytes = static_cast<std::size_t>(config.number("memory.max_bytes"));
   options.keep = config.duration("memory.keep");
   options.max_count = config.number("memory.max_count");
   auto redactor = base::Redactor::make(config.list("memory.redact"));
   if (!redactor) return fail(std::move(redactor.error()));
   options.redactor = std::move(*redactor);
+  return options;
+}
+
+base::Result<outbound::SessionBuddyOptions> buddy_options(const Config& config) {
+  using Protocol = outbound::BuddySession::Protocol;
+  outbound::SessionBuddyOptions options;
+  options.url = config.text("session_buddy.url");
+  const std::string& protocol = config.text("session_buddy.protocol");
+  options.session.protocol = protocol == "mcp"    ? Protocol::Mcp
+                             : protocol == "rest" ? Protocol::Rest
+                                                  : Protocol::Auto;
+  if (const auto& file = config.text("session_buddy.token_file"); !file.empty()) {
+    auto token = read_token(file);
+    if (!token) return fail(std::move(token.error()));
+    options.session.token = std::move(*token);
+  }
+  options.http.connections =
+      static_cast<std::size_t>(config.number("session_buddy.max_connections"));
+  options.http.connect = config.duration("session_buddy.connect_ms");
+  options.http.read = config.duration("session_buddy.read_ms");
+  options.http.total = config.duration("session_buddy.total_ms");
+  options.http.ca_file = config.text("session_buddy.ca_file");
+  options.http.nice = 19;  // what work leaves over
+  options.backlog.max_tries = static_cast<int>(config.number("session_buddy.max_tries"));
   return options;
 }
 
@@ -166,6 +223,8 @@ struct Engine::Parts {
   std::unique_ptr<journal::SqliteJournal> journal;
   std::unique_ptr<workers::GitFacts> git;
   outbound::BreakerBoard breakers;
+  BuddyPtr buddy;
+  outbound::NoMemoryServer no_memory_server{control};
   std::unique_ptr<control::Timers> timers;
   std::unique_ptr<control::Timers> bus_timers;  // the service's have one alarm only
   std::unique_ptr<control::MessageBus> bus;
@@ -243,7 +302,7 @@ awaitable<Status> Engine::start_parts() {
   p.bus->start(std::move(*messages));
 
   p.timers = control::make_system_timers(p.control);
-  auto service_settings = service_options(config, p.node, *p.journal, p.breakers, *p.bus);
+  auto service_settings = service_options(config, p.node, *p.journal, p.breakers, *p.bus, p.buddy);
   service_settings.committed = [&p](const std::vector<domain::Record>& records) {
     if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
   };
@@ -266,8 +325,20 @@ awaitable<Status> Engine::start_parts() {
       });
   p.watch->start(p.repositories.index, p.repositories.version);
 
+  if (journal_options.memory.outbox) {
+    auto options = buddy_options(config);
+    if (!options) co_return in_step("session_buddy", options.error());
+    auto buddy = outbound::SessionBuddy::make(p.control, std::move(*options), p.journal->outbox(),
+                                              p.breakers);
+    if (!buddy) co_return in_step("session_buddy.url", buddy.error());
+    p.buddy = std::move(*buddy);
+    p.buddy->start();
+  }
+
+  domain::MemorySync& sync =
+      p.buddy ? static_cast<domain::MemorySync&>(*p.buddy) : p.no_memory_server;
   p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
-                                     *p.journal, p.breakers, *p.bus});
+                                     *p.journal, p.breakers, *p.bus, sync});
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);
@@ -300,6 +371,7 @@ awaitable<void> Engine::stop() {
   if (p.watch) co_await p.watch->stop();
   if (p.bus) p.bus->stop();
   if (p.service) p.service->stop();
+  if (p.buddy) p.buddy->stop();
   if (p.git) p.git->stop();
   if (p.shell) p.shell->stop();
   base::follow_log(nullptr);
@@ -309,6 +381,7 @@ awaitable<void> Engine::stop() {
   p.context.reset();
   p.watch.reset();
   p.service.reset();
+  p.buddy.reset();
   p.timers.reset();
   p.bus.reset();
   p.bus_timers.reset();
@@ -336,6 +409,11 @@ std::string Engine::serve_around(const std::string& folder) {
 }
 
 RepositoryWatch::Status Engine::repositories() const { return parts_->watch->status(); }
+
+bool Engine::idle() const {
+  if (!parts_->service->idle()) return false;
+  return !parts_->buddy || parts_->buddy->figures().outbox == 0;
+}
 
 std::string Engine::not_ready() const {
   if (!parts_->server) return "starting";

@@ -48,6 +48,8 @@ class Engine {
   // around the folders of other clients. The answer is what its client should be told, or "".
   std::string serve_around(const std::string& folder);
 
+  // No work, and nothing that waits to be sent to a memory server.
+  bool idle() const;
   // Why it is not ready ("" : it is).
   std::string not_ready() const;
 

@@ -170,7 +170,7 @@ class Serving {
       timer.expires_after(std::clamp(limit / 4, base::Millis(1), kLongestLook));
       const auto [cancelled] = co_await timer.async_wait(base::as_result);
       if (cancelled || stopping_) co_return;
-      if (doors_.clients() > 0 || !engine_.service().idle()) busy = base::mono_now();
+      if (doors_.clients() > 0 || !engine_.idle()) busy = base::mono_now();
       if (base::mono_now() - busy >= limit) ask_to_stop("idle");
     }
   }

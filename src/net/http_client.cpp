@@ -1,5 +1,8 @@
 #include "net/http_client.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <system_error>
@@ -102,7 +105,7 @@ void HttpClient::send(HttpCall call, Answer answer) {
   base::Error refusal;
   {
     const std::lock_guard lock(mutex_);
-    bury();
+    if (!stopping_) bury();  // stop() goes through them without the lock
     if (stopping_) {
       refusal = {ErrorCode::Cancelled, "calls to " + origin_.str() + " have ended", 0};
     } else if (queue_.size() >= options_.max_queue) {
@@ -123,8 +126,8 @@ void HttpClient::send(HttpCall call, Answer answer) {
 
 void HttpClient::warm(std::size_t connections) {
   const std::lock_guard lock(mutex_);
-  bury();
   if (stopping_) return;
+  bury();
   connections = std::min(connections, options_.connections);
   while (workers_.size() < connections) {
     const std::size_t before = workers_.size();
@@ -158,6 +161,9 @@ void HttpClient::bury() {
 }
 
 void HttpClient::run(Worker& worker) {
+  if (options_.nice > 0) {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), options_.nice);
+  }
   std::unique_lock lock(mutex_);
   for (;;) {
     if (queue_.empty() && to_warm_ > 0 && !stopping_) {
@@ -310,6 +316,7 @@ void HttpClient::stop() {
     guard_wake_.notify_all();
   }
   if (guard_thread_.joinable()) guard_thread_.join();
+  const std::lock_guard lock(mutex_);  // whoever reads the figures now finds none
   workers_.clear();
 }
 

@@ -4,9 +4,9 @@
 // when it was idle for long: a server that hangs holds the threads of its own client and of nobody
 // else. Nothing is held longer than a call's total limit, counted from `send`: a guard closes the
 // connection then, whatever it is doing (connecting, a TLS handshake, a head that drips in). A call
-// is sent once: it is not repeated when a kept connection turns out to be gone, and no redirect is
-// followed; both are the caller's to decide. It knows HTTP, and nothing of what is said in it.
-// Any thread. Lifetime: stop() before destruction; it answers what is left with Cancelled.
+// is sent once, unless its caller lets it be repeated, and no redirect is followed. It knows HTTP,
+// and nothing of what is said in it. Any thread. Lifetime: stop() before destruction; it answers
+// what is left with Cancelled.
 #pragma once
 
 #include <condition_variable>
@@ -45,6 +45,9 @@ struct HttpCall {
   std::string body;
   std::string content_type = "application/json";
   base::Millis total{0};  // 0: the client's
+  // When a kept connection turns out to be gone before a byte of an answer, it may be sent again
+  // over a new one: the server may have had it the first time.
+  bool repeatable = false;
   // Looked at whenever the body has grown, on the client's thread; true: nothing more is needed,
   // the rest has a moment to come and is not waited for. May be empty.
   std::function<bool(std::string_view body)> enough = {};
@@ -67,6 +70,7 @@ struct HttpClientOptions {
   std::size_t max_body = 4U << 20U;  // of an answer, unpacked
   std::size_t gzip_from = 4096;      // bodies longer than this, when the server said it takes it
   std::size_t max_queue = 1000;      // calls that wait for a connection
+  int nice = 0;                      // of the threads, 0 to 19
   std::string ca_file;               // "": the system's authorities
 };
 

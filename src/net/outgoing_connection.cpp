@@ -143,6 +143,11 @@ void OutgoingConnection::cut() {
   if (guarded_ >= 0) ::shutdown(guarded_, SHUT_RDWR);
 }
 
+bool OutgoingConnection::was_cut() const {
+  const std::lock_guard lock(mutex_);
+  return cut_;
+}
+
 void OutgoingConnection::close() {
   client_->stop();
   const std::lock_guard lock(mutex_);
@@ -211,6 +216,9 @@ OutgoingConnection::Outcome OutgoingConnection::call(const HttpCall& call, bool 
   }
   Body body{call, settled, options_.max_body};
   outcome.reply = exchange(call, gzip, until, body);
+  if (silent_ && call.repeatable && was_open && !fresh_ && connect(until)) {
+    outcome.reply = exchange(call, gzip, until, body);
+  }
   for (std::size_t tried = 1; not_sent_ && tried < addresses_ && base::mono_now() < until;
        ++tried) {
     if (auto connected = connect(until); !connected) break;
@@ -242,6 +250,8 @@ base::Result<HttpReply> OutgoingConnection::exchange(const HttpCall& call, bool 
   httplib::Response response;
   auto error = httplib::Error::Success;
   const bool answered = client_->send(request, response, error);
+  silent_ = !answered && response.status < 0 && base::mono_now() < until && !was_cut() &&
+            (error == httplib::Error::Read || error == httplib::Error::Write);
   not_sent_ = !answered && was_not_sent(error);
   if (!answered || body.too_large) {
     close();
@@ -261,13 +271,8 @@ base::Result<HttpReply> OutgoingConnection::exchange(const HttpCall& call, bool 
 
 Error OutgoingConnection::broken(int code, MonoTime until) const {
   const auto error = static_cast<httplib::Error>(code);
-  bool cut = false;
-  {
-    const std::lock_guard lock(mutex_);
-    cut = cut_;
-  }
   const std::string who = origin_.str();
-  if (cut || base::mono_now() >= until) {
+  if (was_cut() || base::mono_now() >= until) {
     return {ErrorCode::Deadline, who + " did not answer in time", 0};
   }
   switch (error) {

@@ -48,6 +48,7 @@ class OutgoingConnection {
   void took_socket(int socket);
   void handshake_done();
   bool stale() const;
+  bool was_cut() const;
   void close();
   base::Status connect(base::MonoTime until);
   base::Error broken(int error, base::MonoTime until) const;
@@ -60,6 +61,7 @@ class OutgoingConnection {
   std::unique_ptr<httplib::ClientImpl> client_;
   std::size_t address_ = 0;    // of those of the host, the one that answered last
   std::size_t addresses_ = 1;  // it has
+  bool silent_ = false;        // it was broken off before a byte of an answer
   bool not_sent_ = false;      // the last exchange did not get as far as a connection
 
   bool fresh_ = false;  // no call has been answered on this connection

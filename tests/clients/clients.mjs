@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 
+import { memorySync } from './memory_sync.mjs';
 import { sdks } from './sdks.mjs';
 import { repositories, World } from './world.mjs';
 
@@ -224,6 +225,7 @@ try {
     await drive(sdk, 'http', sdk.http(server.url, { requestInit }));
   }
   await byHand(world, server);
+  await memorySync(world, check);
 } catch (error) {
   failed += 1;
   console.log(`not ok the tests could not go on\n    ${error.stack}`);

@@ -62,25 +62,28 @@ export class World {
   // Arguments of a server of its own; `door` is ['--stdio', '--in-process'] or ['--http', …].
   serveArguments(...door) {
     this.data = join(this.folder, `data-${++this.dataFolders}`);
-    return ['serve', ...door, '--repos', this.repos, '--data', this.data];
+    return this.argumentsFor(this.data, ...door);
   }
 
-  spawn(words, stdio) {
-    const child = spawn(this.binary, words, { env: this.environment, cwd: this.folder, stdio });
+  argumentsFor(data, ...door) {
+    return ['serve', ...door, '--repos', this.repos, '--data', data];
+  }
+
+  spawn(words, stdio, environment = {}) {
+    const env = { ...this.environment, ...environment };
+    const child = spawn(this.binary, words, { env, cwd: this.folder, stdio });
     this.children.add(child);
     child.on('exit', () => this.children.delete(child));
     return child;
   }
 
-  // The server all HTTP clients share: {url, token}.
-  async serveHttp() {
-    const port = await freePort();
-    const child = this.spawn(this.serveArguments('--http', `127.0.0.1:${port}`), [
-      'ignore',
-      'ignore',
-      'pipe',
-    ]);
-    const data = this.data;
+  // A server over HTTP: {origin, url, token, data, child}; with `data`, on that of an earlier one.
+  async serveHttp({ environment = {}, data } = {}) {
+    const door = ['--http', `127.0.0.1:${await freePort()}`];
+    const port = door[1].split(':')[1];
+    const words = data ? this.argumentsFor(data, ...door) : this.serveArguments(...door);
+    const child = this.spawn(words, ['ignore', 'ignore', 'pipe'], environment);
+    data ??= this.data;
     const said = [];
     await new Promise((resolve, reject) => {
       createInterface({ input: child.stderr }).on('line', (line) => {
@@ -93,7 +96,15 @@ export class World {
       origin: `http://127.0.0.1:${port}`,
       url: new URL(`http://127.0.0.1:${port}/mcp`),
       token: readFileSync(join(data, 'token'), 'utf8').trim(),
+      data,
+      child,
     };
+  }
+
+  async kill({ child }) {
+    const ended = new Promise((done) => child.on('exit', done));
+    child.kill('SIGKILL');
+    await ended;
   }
 
   async close() {

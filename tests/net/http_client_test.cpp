@@ -180,6 +180,24 @@ TEST_SUITE("http client") {
     CHECK(peer.connections() == 2);
   }
 
+  TEST_CASE("a call that may be repeated survives a connection that closes as it is used") {
+    std::atomic<int> calls{0};
+    Peer peer([&calls](Peer::Line& line) {
+      // The first connection takes a second request and closes without a word.
+      for (int served = 0; !line.request().empty(); ++served) {
+        if (calls++ > 0 && served > 0) return;
+        line.answer("ok");
+      }
+    });
+    Caller caller(peer.url(), patient());
+    CHECK(caller.ask().has_value());
+    HttpCall call;
+    call.repeatable = true;
+    CHECK(caller.begin(std::move(call)).get().has_value());
+    CHECK(peer.connections() == 2);
+    CHECK(code_of(caller.ask()) == ErrorCode::Unavailable);  // this one may not
+  }
+
   TEST_CASE("bytes nobody asked for are not read as the next answer") {
     Peer peer([](Peer::Line& line) {
       while (!line.request().empty()) {
@@ -268,7 +286,8 @@ TEST_SUITE("http client, packing") {
 
 TEST_SUITE("http client, bad days") {
   TEST_CASE("a server that is not there") {
-    Caller caller(Peer::closed_url());
+    const support::ClosedPort closed;
+    Caller caller(closed.url());
     CHECK(code_of(caller.ask()) == ErrorCode::Unavailable);
     CHECK(caller.client->stats().failures == 1);
   }

@@ -121,12 +121,6 @@ class Peer {
   int port() const { return port_; }
   int connections() const { return connections_; }
 
-  // A port nobody listens on.
-  static std::string closed_url() {
-    Peer gone([](Line&) {});
-    return gone.url();
-  }
-
  private:
   void accept() {
     for (;;) {
@@ -152,6 +146,29 @@ class Peer {
   std::atomic<int> connections_{0};
   std::vector<std::thread> threads_;  // the acceptor's until it has ended
   std::thread acceptor_;
+};
+
+// A port nobody listens on, and nobody else gets.
+class ClosedPort {
+ public:
+  ClosedPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0) {
+      throw std::runtime_error("no port to keep");
+    }
+    ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  ~ClosedPort() { ::close(socket_); }
+  ClosedPort(const ClosedPort&) = delete;
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  int socket_;
+  int port_ = 0;
 };
 
 }  // namespace mahavishnu::support

@@ -121,6 +121,32 @@ class HandBreakers final : public domain::Breakers {
   base::Status answer;
 };
 
+// A memory server that is what the test says.
+class HandSync final : public domain::MemorySync {
+ public:
+  explicit HandSync(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  void sync(domain::SyncRequest request, Answer<domain::SyncStatus> answer) override {
+    asked = request;
+    asio::post(executor_, [this, answer = std::move(answer)] { answer(status); });
+  }
+  void search(std::string words, int limit,
+              Answer<std::vector<domain::RemoteHit>> answer) override {
+    asked_for = std::move(words);
+    asked_limit = limit;
+    asio::post(executor_, [this, answer = std::move(answer)] { answer(hits); });
+  }
+
+  domain::SyncStatus status;
+  base::Result<std::vector<domain::RemoteHit>> hits = std::vector<domain::RemoteHit>{};
+  domain::SyncRequest asked;
+  std::string asked_for;
+  int asked_limit = 0;
+
+ private:
+  asio::any_io_executor executor_;
+};
+
 class DeskCall final : public mcp::Call {
  public:
   const std::string& caller() const override { return caller_; }
@@ -158,7 +184,8 @@ class Desk {
         log(world.io.get_executor()),
         messages(world.io.get_executor()),
         bus(world.io.get_executor(), {}, bus_timers, messages),
-        context{*world.service, git, memories, world.timers, log, breakers, bus},
+        sync(world.io.get_executor()),
+        context{*world.service, git, memories, world.timers, log, breakers, bus, sync},
         tools(tools::all(context)) {
     bus.start({});
     for (const char* name : {"api", "web", "ops"}) {
@@ -233,6 +260,7 @@ class Desk {
   ManualTimers bus_timers;
   MemoryMessages messages;
   control::MessageBus bus;
+  HandSync sync;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;

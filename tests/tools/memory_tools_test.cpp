@@ -96,6 +96,95 @@ TEST_SUITE("memory_search") {
   }
 }
 
+TEST_SUITE("memory_search, scopes") {
+  TEST_CASE("only what is here is asked unless more is wanted") {
+    Desk desk;
+    desk.ask("memory_search", {{"query", "make"}});
+    CHECK(desk.sync.asked_for.empty());
+  }
+
+  TEST_CASE("both are asked, and each hit says where it is from") {
+    Desk desk;
+    MemoryHit hit;
+    hit.memory.title = "make";
+    desk.memories.found->hits = {hit};
+    desk.sync.hits->push_back({"r1", 0.8, "make it", "how to make it"});
+    const Json answer =
+        desk.ask("memory_search", {{"query", "make"}, {"scope", "all"}, {"limit", 3}});
+    CHECK(desk.sync.asked_for == "make");
+    CHECK(desk.sync.asked_limit == 3);
+    REQUIRE(answer["hits"].size() == 2);
+    CHECK(answer["hits"][0]["source"] == "local");
+    CHECK(answer["hits"][1] == Json{{"memory", "r1"},
+                                    {"source", "session_buddy"},
+                                    {"score", 0.8},
+                                    {"title", "make it"},
+                                    {"snippet", "how to make it"}});
+    CHECK(answer["sources"][1] == Json{{"source", "session_buddy"}, {"answered", true}});
+  }
+
+  TEST_CASE("the one that does not answer is named, with the hits of the other") {
+    Desk desk;
+    MemoryHit hit;
+    desk.memories.found->hits = {hit};
+    desk.sync.hits = mahavishnu::base::fail(ErrorCode::Unavailable, "it is down");
+    const Json answer = desk.ask("memory_search", {{"query", "make"}, {"scope", "all"}});
+    CHECK(answer["hits"].size() == 1);
+    CHECK(answer["sources"][1]["answered"] == false);
+    CHECK(answer["sources"][1]["error"] == "it is down");
+  }
+
+  TEST_CASE("asked alone, one that does not answer is an error") {
+    Desk desk;
+    desk.sync.hits = mahavishnu::base::fail(ErrorCode::Unavailable, "it is down");
+    const auto error = desk.refused("memory_search", {{"query", "x"}, {"scope", "session_buddy"}});
+    CHECK(error.message == "it is down");
+    CHECK(desk.memories.asked_for.words.empty());
+    desk.sync.hits = std::vector<mahavishnu::domain::RemoteHit>{{"", 0, "t", "s"}};
+    const Json answer = desk.ask("memory_search", {{"query", "x"}, {"scope", "session_buddy"}});
+    CHECK(answer["sources"].size() == 1);
+    CHECK_FALSE(answer["hits"][0].contains("memory"));
+  }
+}
+
+TEST_SUITE("memory_sync") {
+  TEST_CASE("it says how sending goes") {
+    Desk desk;
+    auto& status = desk.sync.status;
+    status.state = mahavishnu::domain::SyncStatus::State::Down;
+    status.target = "http://127.0.0.1:8678";
+    status.outbox = {12, 2, desk.world.timers.now().wall - mahavishnu::base::Millis(5000)};
+    status.sent = 7;
+    status.accepted = 4;
+    status.retried = 3;
+    status.breaker = mahavishnu::domain::BreakerState::Open;
+    status.retry_in = mahavishnu::base::Millis(700);
+    status.last_error = "it takes no connection";
+    const Json answer = desk.ask("memory_sync", {{"wait_ms", 100}, {"retry_dead", true}});
+    CHECK(answer == Json{{"state", "down"},
+                         {"target", "http://127.0.0.1:8678"},
+                         {"outbox", 12},
+                         {"oldest_ms", 5000},
+                         {"in_flight", 0},
+                         {"dead", 2},
+                         {"sent", 7},
+                         {"accepted", 4},
+                         {"retried", 3},
+                         {"breaker", "open"},
+                         {"retry_in_ms", 700},
+                         {"last_error", "it takes no connection"}});
+    CHECK(desk.sync.asked.wait == mahavishnu::base::Millis(100));
+    CHECK(desk.sync.asked.retry_dead);
+  }
+
+  TEST_CASE("without a memory server it is off") {
+    Desk desk;
+    const Json answer = desk.ask("memory_sync");
+    CHECK(answer["state"] == "off");
+    CHECK_FALSE(answer.contains("oldest_ms"));
+  }
+}
+
 TEST_SUITE("pool_monitor: memories") {
   TEST_CASE("a pool's memories are counted, unless they are off") {
     Desk desk;

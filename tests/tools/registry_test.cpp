@@ -65,7 +65,7 @@ TEST_SUITE("registry") {
         names ==
         "repo_list workflow_run workflow_get workflow_list workflow_cancel task_submit task_batch "
         "task_get task_output task_cancel task_list pool_spawn pool_list pool_monitor pool_scale "
-        "pool_close pool_health memory_store memory_search log_search "
+        "pool_close pool_health memory_store memory_search memory_sync log_search "
         "metrics_get explain breaker_list breaker_reset message_publish message_poll message_ack "
         "message_topics ");
   }
@@ -139,9 +139,8 @@ TEST_SUITE("registry") {
     const Desk desk;
     for (const auto& tool : desk.tools) {
       const std::string text = tool.input_schema + tool.output_schema;
-      for (const char* word :
-           {"\"prompt\"", "\"tokens\"", "\"cost\"", "\"isolation\"", "\"settings\"", "\"breaker\"",
-            "\"session_buddy\"", "\"redis\"", "\"dirty\"", "\"events\""}) {
+      for (const char* word : {"\"prompt\"", "\"tokens\"", "\"cost\"", "\"isolation\"",
+                               "\"settings\"", "\"redis\"", "\"dirty\"", "\"events\""}) {
         CHECK_MESSAGE(text.find(word) == std::string::npos, tool.name << " has " << word);
       }
     }

@@ -1,0 +1,93 @@
+// The thread of SessionBuddy: takes from the outbox, calls, judges, writes outcomes.
+//
+// Everything but the public functions runs on that thread.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "base/task_group.h"
+#include "outbound/session_buddy.h"
+
+namespace mahavishnu::outbound {
+
+class SessionBuddy::Courier {
+ public:
+  Courier(asio::any_io_executor control, SessionBuddyOptions options,
+          std::unique_ptr<net::HttpClient> client, domain::Outbox& outbox,
+          std::shared_ptr<Fuse> fuse);
+
+  void start();
+  void stop();
+  Figures figures() const;
+  void sync(domain::SyncRequest request, Answer<domain::SyncStatus> answer);
+  void search(std::string words, int limit, Answer<std::vector<domain::RemoteHit>> answer);
+
+ private:
+  template <class T>
+  void reply(Answer<T> answer, base::Result<T> result);
+  void news();
+  void wake_at(base::MonoTime when);
+  void pump();
+  bool read_page();
+  void send_one(Fuse::Pass pass);
+  void connect();
+  base::awaitable<void> do_connect(Fuse::Pass pass);
+  base::awaitable<void> deliver(Backlog::Next next, Fuse::Pass pass);
+  base::awaitable<void> look(domain::SyncRequest request, Answer<domain::SyncStatus> answer);
+  base::awaitable<void> do_search(std::string words, int limit,
+                                  Answer<std::vector<domain::RemoteHit>> answer);
+  void judge(std::int64_t seq, Fuse::Pass pass, const Verdict& verdict, std::uint64_t began);
+  void failed(Fuse::Pass pass, const std::string& error);
+  void note(std::string error);
+  void keep(domain::OutboxOutcome outcome);
+  void settle();
+  void settled(std::vector<domain::OutboxOutcome> outcomes, const base::Status& status);
+  void look_again(bool now);
+  void changed();
+  base::awaitable<void> wait_for_change(base::MonoTime until);
+  void finish();
+  domain::SyncStatus status() const;
+  bool quiet() const;
+  double dice() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+
+  const asio::any_io_executor control_;
+  const std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+  const SessionBuddyOptions options_;
+  domain::Outbox& outbox_;
+  const std::shared_ptr<Fuse> fuse_;
+
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::unique_ptr<net::HttpClient> client_;  // its threads post to io_
+  BuddySession session_;
+  Backlog backlog_;
+  base::TaskGroup group_;
+  asio::steady_timer wake_, settle_;
+  std::set<asio::steady_timer*> waiters_;  // for any change
+  base::MonoTime wakes_at_ = base::MonoTime::max();
+  base::MonoTime retry_connect_{};
+  base::MonoTime looked_{};
+  std::minstd_rand random_{std::random_device{}()};
+  std::vector<domain::OutboxOutcome> outcomes_;  // not handed to the outbox yet
+  std::size_t window_;                           // calls at once, for now
+  int connects_failed_ = 0;
+  int settling_ = 0;  // commits under way
+  bool settle_armed_ = false;
+  bool connecting_ = false;
+  bool was_open_ = false;  // the breaker, since the last success
+  bool stopping_ = false;
+  std::string last_error_;
+  base::WallTime last_error_at_{};
+
+  std::atomic<bool> news_posted_{false};
+  mutable std::mutex mutex_;
+  Figures figures_;
+  std::thread thread_;
+};
+
+}  // namespace mahavishnu::outbound

@@ -1,0 +1,241 @@
+// From the outbox to Session Buddy, when all is well.
+#include "outbound/session_buddy.h"
+
+#include <atomic>
+#include <future>
+#include <set>
+
+#include "buddy.h"
+
+using namespace mahavishnu;
+using base::Millis;
+using domain::SyncStatus;
+using rpc::Json;
+using support::Buddy;
+using support::Peer;
+using support::Sending;
+
+namespace {
+
+struct World {
+  explicit World(outbound::SessionBuddyOptions options = Sending::quick())
+      : peer([this](Peer::Line& line) { buddy.serve(line); }),
+        sending(peer.url("/mcp"), std::move(options)) {}
+
+  SyncStatus send(std::int64_t count) {
+    sending.outbox.add(count);
+    return sending.sync();
+  }
+
+  Buddy buddy;
+  Peer peer;
+  Sending sending;
+};
+
+outbound::SessionBuddyOptions patient() {
+  auto options = Sending::quick();
+  options.http.read = options.http.total = Millis(20'000);
+  return options;
+}
+
+}  // namespace
+
+TEST_SUITE("session buddy") {
+  TEST_CASE("what waits when it starts is sent, and leaves the outbox") {
+    World world;
+    world.sending.outbox.add(3);
+    world.sending.buddy->start();
+    const auto status = world.sending.sync();
+    CHECK(status.state == SyncStatus::State::Idle);
+    CHECK(status.outbox.waiting == 0);
+    CHECK(status.accepted == 3);
+    CHECK(status.spoken == "mcp 2025-06-18, store_reflection");
+    CHECK(world.buddy.count() == 3);
+    std::set<std::string> begins;
+    for (const auto& stored : world.buddy.stored) {
+      begins.insert(stored["content"].get<std::string>().substr(0, 6));
+    }
+    CHECK(begins == std::set<std::string>{"done 1", "done 2", "done 3"});
+  }
+
+  TEST_CASE("with nothing in the outbox nobody is called, and with all sent nobody again") {
+    World world(patient());
+    world.sending.buddy->start();
+    CHECK(world.sending.sync().state == SyncStatus::State::Idle);
+    CHECK(world.peer.connections() == 0);
+    world.send(1);
+    const std::size_t said = world.buddy.requests.size();
+    const int reads = world.sending.outbox.reads;
+    world.sending.sync();
+    CHECK(world.buddy.requests.size() == said);
+    CHECK(world.sending.outbox.reads == reads);
+  }
+
+  TEST_CASE("a memory that comes in is sent without being asked for") {
+    World world;
+    world.sending.buddy->start();
+    world.sending.outbox.add(1);
+    std::unique_lock lock(world.buddy.mutex);
+    world.buddy.moved.wait(lock, [&] { return world.buddy.stored.size() == 1; });
+    CHECK(world.buddy.stored.size() == 1);
+  }
+
+  TEST_CASE("many are sent over at most so many connections, each once, begun in their order") {
+    auto options = patient();
+    options.http.connections = 4;
+    World world(options);
+    world.sending.buddy->start();
+    const auto status = world.send(200);
+    CHECK(status.outbox.waiting == 0);
+    CHECK(world.buddy.count() == 200);
+    CHECK(world.buddy.most_at_once <= 4);
+    CHECK(world.peer.connections() <= 4);
+    CHECK(world.sending.outbox.longest_page <= 20);
+    std::set<std::string> contents;
+    for (std::size_t i = 0; i < world.buddy.stored.size(); ++i) {
+      const std::string content = world.buddy.stored[i]["content"];
+      contents.insert(content);
+      // Four at once: none is more than some places from where it was begun.
+      const auto seq = std::stoul(content.substr(5));
+      CHECK(seq <= i + 9);
+    }
+    CHECK(contents.size() == 200);
+  }
+
+  TEST_CASE("one handshake is enough for all of them") {
+    World world;
+    world.sending.buddy->start();
+    world.send(10);
+    world.send(10);
+    CHECK(world.buddy.asked("initialize") == 1);
+    CHECK(world.buddy.asked("notifications/initialized") == 1);
+    CHECK(world.buddy.asked("tools/list") == 1);
+    for (const auto& request : world.buddy.requests) {
+      CHECK(request.find("Accept: application/json, text/event-stream\r\n") != std::string::npos);
+      if (request.find("tools/call") == std::string::npos) continue;
+      CHECK(request.find("MCP-Protocol-Version: 2025-06-18\r\n") != std::string::npos);
+      CHECK(request.find("Mcp-Session-Id: s1\r\n") != std::string::npos);
+    }
+  }
+
+  TEST_CASE("a server of the revision without handshakes is spoken to without one") {
+    World world;
+    world.buddy.modern = true;
+    world.buddy.events = false;
+    world.sending.buddy->start();
+    CHECK(world.send(2).spoken == "mcp 2026-07-28, store_reflection");
+    CHECK(world.buddy.asked("initialize") == 0);
+    const auto& call = world.buddy.requests.back();
+    CHECK(call.find("Mcp-Method: tools/call\r\n") != std::string::npos);
+    CHECK(call.find("Mcp-Name: store_reflection\r\n") != std::string::npos);
+    CHECK(call.find("io.modelcontextprotocol/protocolVersion") != std::string::npos);
+  }
+
+  TEST_CASE("a shim that has no MCP is posted to") {
+    World world;
+    world.buddy.rest = true;
+    world.sending.buddy->start();
+    const auto status = world.send(2);
+    CHECK(status.accepted == 2);
+    CHECK(status.spoken == "rest, store_memory");
+    CHECK(world.buddy.asked("POST tools/call") == 2);
+    CHECK(world.buddy.stored[0].contains("metadata"));
+  }
+
+  TEST_CASE("with the protocol set to rest nothing else is tried") {
+    auto options = Sending::quick();
+    options.session.protocol = outbound::BuddySession::Protocol::Rest;
+    World world(options);
+    world.buddy.rest = true;
+    world.sending.buddy->start();
+    world.send(1);
+    CHECK(world.buddy.requests.size() == 1);
+  }
+
+  TEST_CASE("a session that has expired is made anew, and what met it is sent again") {
+    World world;
+    world.sending.buddy->start();
+    world.send(2);
+    world.buddy.expire();
+    const auto status = world.send(5);
+    CHECK(status.accepted == 7);
+    CHECK(status.outbox.waiting == 0);
+    CHECK(world.buddy.asked("initialize") == 2);
+    CHECK(status.breaker == domain::BreakerState::Closed);
+    CHECK(world.buddy.count() == 7);
+  }
+
+  TEST_CASE("a token goes with every call") {
+    auto options = Sending::quick();
+    options.session.token = "t0k3n";
+    World world(options);
+    world.sending.buddy->start();
+    world.send(1);
+    for (const auto& request : world.buddy.requests) {
+      CHECK(request.find("Authorization: Bearer t0k3n\r\n") != std::string::npos);
+    }
+  }
+
+  TEST_CASE("a search asks it and brings hits") {
+    World world;
+    world.sending.buddy->start();
+    const auto hits = world.sending.search("make");
+    REQUIRE(hits.has_value());
+    REQUIRE(hits->size() == 1);
+    CHECK(hits->front().id == "r1");
+    CHECK(hits->front().title == "make");
+  }
+
+  TEST_CASE("one without a search says so") {
+    World world;
+    world.buddy.tools = {"store_reflection"};
+    world.sending.buddy->start();
+    const auto hits = world.sending.search("make");
+    REQUIRE_FALSE(hits.has_value());
+    CHECK(hits.error().message.find("no tool to search") != std::string::npos);
+  }
+
+  TEST_CASE("stopped in the middle it writes what came of the calls that ended") {
+    World world(patient());
+    std::promise<void> second;
+    std::atomic<int> calls{0};
+    world.buddy.store = [&](Peer::Line& line, const Json&) {
+      if (++calls == 1) return false;
+      second.set_value();
+      line.hang();
+      return true;
+    };
+    auto options = patient();
+    options.http.connections = 1;
+    options.settle = Millis(60'000);
+    {
+      Sending sending(world.peer.url("/mcp"), options);
+      sending.outbox.add(2);
+      sending.buddy->start();
+      second.get_future().wait();
+      sending.buddy->stop();
+      CHECK(sending.outbox.counts()->waiting == 1);
+    }
+  }
+
+  TEST_CASE("one that was never started can be stopped") {
+    World world;
+    world.sending.buddy->stop();
+    CHECK(world.peer.connections() == 0);
+  }
+}
+
+TEST_SUITE("no memory server") {
+  TEST_CASE("it is off, and says what to set") {
+    asio::io_context io;
+    outbound::NoMemoryServer none(io.get_executor());
+    std::optional<SyncStatus> status;
+    std::optional<base::Error> error;
+    none.sync({}, [&](auto answer) { status = *answer; });
+    none.search("x", 1, [&](auto answer) { error = answer.error(); });
+    io.run();
+    CHECK(status->state == SyncStatus::State::Off);
+    CHECK(error->code == base::ErrorCode::Unavailable);
+    CHECK(error->message.find("session_buddy.url") != std::string::npos);
+  }
+}
