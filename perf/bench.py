@@ -29,6 +29,8 @@ NAMES = (
     "lag",
     "log",
     "breaker",
+    "memory-sync",
+    "idle",
     "bus",
 )
 SKIPPED = 77
@@ -80,7 +82,7 @@ def measure(name, options, cores):
     figures = report.Report(name, machine.describe(), context.cores, context.quick)
     print(f"{name} on {context.cores} core(s) of {figures.data['machine']['cpu']}", flush=True)
     try:
-        importlib.import_module(name).run(context, figures)
+        importlib.import_module(name.replace("-", "_")).run(context, figures)
     except Missing as reason:
         print(f"{name}: {reason}", file=sys.stderr)
         return SKIPPED

@@ -1,0 +1,160 @@
+"""How fast memories reach a memory server that takes 5, 100 or 200 ms for each, and what tasks lose.
+
+Goals: from the first call to the last answer ≤ 1.15 of ceil(items / connections) × latency, with 100 and
+10,000 items on 20 connections; tasks a second while it runs ≥ 0.95 of a server without one. Beside it
+the old way: 100 items one after another (old_sync.py).
+
+The items wait in the outbox when the server starts; its handshake comes before the first call and is
+told by itself: it happens once in a server's life.
+"""
+import http.client
+import json
+import math
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+
+from lib import load
+from lib.rounds import interleave, ratios
+from lib.server import Mahavishnu, end, make_repositories
+from spawn import WORKERS, tasks_per_second
+
+CONNECTIONS = 20
+LATENCIES = (5, 100, 200)  # ms
+FEW, MANY = 100, 10_000
+
+
+def run(context, report):
+    latencies = LATENCIES[:1] if context.quick else LATENCIES
+    for items in (FEW,) if context.quick else (FEW, MANY):
+        for latency in latencies:
+            catch_up(context, report, items, latency)
+    for latency in latencies:
+        old_way(context, report, latency)
+    throughput(context, report)
+
+
+class SlowBuddy:
+    def __init__(self, context, latency):
+        command = [load.program(context.build, "slow_buddy"), str(latency)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
+
+    def get(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", path)
+        figures = json.loads(connection.getresponse().read())
+        connection.close()
+        return figures
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        end(self.process)
+        self.process.stdout.close()
+
+
+def put_in_outbox(data, count):
+    """So many memories of 1 KB that no memory server has seen."""
+    journal = sqlite3.connect(os.path.join(data, "journal.db"))
+    with journal:
+        (last,) = journal.execute("SELECT coalesce(max(seq),0) FROM memories").fetchone()
+        now = int(time.time() * 1000)
+        for seq in range(last + 1, last + 1 + count):
+            journal.execute(
+                "INSERT INTO memories(seq,id,time,content) VALUES(?,?,?,?)",
+                (seq, os.urandom(16), now, f"memory {seq}\n" + "x" * 1000),
+            )
+            journal.execute("INSERT INTO outbox(seq) VALUES(?)", (seq,))
+    journal.close()
+
+
+def catch_up(context, report, items, latency):
+    least = math.ceil(items / CONNECTIONS) * latency / 1000
+    rounds = 1 if context.quick or least > 10 else context.rounds
+    took, handshakes, at_once = [], [], 0
+    with context.scratch() as scratch, SlowBuddy(context, latency) as buddy:
+        _, repos = make_repositories(scratch, 1)
+        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url}
+        with Mahavishnu(context.binary, scratch, repos, env=env) as server:
+            for _ in range(rounds):
+                end(server.process)
+                put_in_outbox(server.data, items)
+                buddy.get("/reset")
+                server.start()
+                until = time.monotonic() + 60 + 3 * least
+                figures = buddy.get("/figures")
+                while figures["stores"] < items:
+                    if time.monotonic() > until:
+                        raise RuntimeError(f"{figures['stores']} of {items} items arrived")
+                    time.sleep(0.05 if items == FEW else 0.5)
+                    figures = buddy.get("/figures")
+                took.append(figures["seconds"])
+                handshakes.append(figures["handshake_s"])
+                at_once = max(at_once, figures["most_at_once"])
+                wait_until_settled(server)
+    name = f"{items:,} items at {latency} ms"
+    report.add(f"{name}: first call to last answer", took, "s")
+    report.add(
+        f"{name}: of ceil(items/{CONNECTIONS}) × latency ({least:g} s)",
+        [one / least for one in took],
+        at_most=1.15,
+    )
+    report.add(f"{name}: calls at once, at most", at_once, at_most=CONNECTIONS)
+    if items == FEW:
+        report.add(f"handshake before it, {latency} ms a call", handshakes, "s")
+
+
+def wait_until_settled(server):
+    """Until the outcomes are on disk: the next round is not to send them again."""
+    client = server.client()
+    while client.call("memory_sync", wait_ms=45000)["outbox"]:
+        pass
+    client.close()
+
+
+def old_way(context, report, latency):
+    with SlowBuddy(context, latency) as buddy:
+        command = [
+            sys.executable,
+            os.path.join(context.here, "old_sync.py"),
+            f"{buddy.url}/tools/call",
+            str(FEW),
+        ]
+        found = load.run(command)
+    report.add(f"{FEW} items at {latency} ms the old way ({found['client']})", found["seconds"], "s")
+
+
+def throughput(context, report):
+    """Tasks while the memories of those that ended are sent, beside a server that sends none."""
+    count = 200 if context.quick else 4000
+    true = shutil.which("true")
+    with context.scratch() as scratch, SlowBuddy(context, LATENCIES[0]) as buddy:
+        _, repos = make_repositories(scratch, 3)
+        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url}
+        with Mahavishnu(context.binary, scratch, repos, env=env) as server, Mahavishnu(
+            context.binary, scratch, repos
+        ) as without:
+
+            def sending():
+                figure = tasks_per_second(server, true, count)
+                wait_until_settled(server)  # the other side's turn begins after it
+                return figure
+
+            found = interleave(
+                {"with": sending, "without": lambda: tasks_per_second(without, true, count)},
+                1 if context.quick else max(context.rounds, 5),
+                warm_up=True,
+            )
+    report.add(f"/bin/true, {WORKERS} workers, while memories are sent: tasks/s", found["with"])
+    report.add(f"/bin/true, {WORKERS} workers, no memory server: tasks/s", found["without"])
+    report.add(
+        "tasks while memories are sent / without",
+        ratios(found["with"], found["without"]),
+        at_least=None if context.quick else 0.95,
+    )
