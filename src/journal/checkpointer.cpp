@@ -11,14 +11,15 @@ namespace {
 constexpr std::int64_t kPassPages = 4096;             // 16 MiB, and one segment of the log's index
 constexpr std::int64_t kLargePages = 4 * kPassPages;  // 64 MiB: the disk has it back
 constexpr std::chrono::seconds kIdle{1};  // no commit for so long: the writer is at rest
-constexpr int kBusyMs = 100;              // most that a restart may hold the writer up
+// Most that a restart waits for the writer, and then holds it up because of those who read.
+constexpr int kBusyMs = 20;
+constexpr int kLargeBusyMs = 100;  // of a large log
 
 }  // namespace
 
 // SQLite answers a checkpoint on a connection that has never read with success and does nothing: it
 // does not know of the log yet.
 Result<std::unique_ptr<Checkpointer>> Checkpointer::open(Database database) {
-  sqlite3_busy_timeout(database.handle(), kBusyMs);
   auto read = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!read) return fail(std::move(read.error()));
   return std::unique_ptr<Checkpointer>(new Checkpointer(std::move(database)));
@@ -83,6 +84,7 @@ void Checkpointer::pass(std::unique_lock<std::mutex>& lock) {
   hurry_ = false;
   new_pages_ = 0;
   lock.unlock();
+  sqlite3_busy_timeout(database_.handle(), large ? kLargeBusyMs : kBusyMs);
   const bool copied = checkpoint(SQLITE_CHECKPOINT_PASSIVE);
   const bool restarted =
       copied && checkpoint(large ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
