@@ -29,17 +29,18 @@ FEW, MANY = 100, 10_000
 
 def run(context, report):
     latencies = LATENCIES[:1] if context.quick else LATENCIES
+    throughput(context, report)
     for items in (FEW,) if context.quick else (FEW, MANY):
         for latency in latencies:
             catch_up(context, report, items, latency)
     for latency in latencies:
         old_way(context, report, latency)
-    throughput(context, report)
 
 
 class SlowBuddy:
     def __init__(self, context, latency):
-        command = [load.program(context.build, "slow_buddy"), str(latency)]
+        # It stands for another machine: what it costs is not to be taken from the tasks.
+        command = ["nice", "-n", "19", load.program(context.build, "slow_buddy"), str(latency)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}/mcp"

@@ -140,7 +140,7 @@ base::Result<outbound::SessionBuddyOptions> buddy_options(const Config& config) 
   options.http.read = config.duration("session_buddy.read_ms");
   options.http.total = config.duration("session_buddy.total_ms");
   options.http.ca_file = config.text("session_buddy.ca_file");
-  options.http.nice = 19;  // what work leaves over
+  options.http.when_idle = true;
   options.backlog.max_tries = static_cast<int>(config.number("session_buddy.max_tries"));
   return options;
 }

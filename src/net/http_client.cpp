@@ -1,7 +1,7 @@
 #include "net/http_client.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <charconv>
@@ -161,8 +161,9 @@ void HttpClient::bury() {
 }
 
 void HttpClient::run(Worker& worker) {
-  if (options_.nice > 0) {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), options_.nice);
+  if (options_.when_idle) {
+    const sched_param none{};
+    ::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &none);
   }
   std::unique_lock lock(mutex_);
   for (;;) {

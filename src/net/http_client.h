@@ -70,7 +70,7 @@ struct HttpClientOptions {
   std::size_t max_body = 4U << 20U;  // of an answer, unpacked
   std::size_t gzip_from = 4096;      // bodies longer than this, when the server said it takes it
   std::size_t max_queue = 1000;      // calls that wait for a connection
-  int nice = 0;                      // of the threads, 0 to 19
+  bool when_idle = false;            // its threads run on what others leave of the cores
   std::string ca_file;               // "": the system's authorities
 };
 

@@ -74,13 +74,8 @@ void SessionBuddy::Courier::stop() {
 }
 
 SessionBuddy::Figures SessionBuddy::Courier::figures() const {
-  Figures figures;
-  {
-    const std::lock_guard lock(mutex_);
-    figures = figures_;
-  }
-  figures.http = client_->stats();
-  return figures;
+  const std::lock_guard lock(mutex_);
+  return figures_;
 }
 
 template <class T>
@@ -131,10 +126,12 @@ void SessionBuddy::Courier::wake_at(MonoTime when) {
 // may be more.
 void SessionBuddy::Courier::pump() {
   while (!stopping_) {
-    while (backlog_.wants_page() && read_page()) {
-    }
     const auto now = base::mono_now();
-    if (!backlog_.has_next(now) || backlog_.under_way() >= window_) break;
+    if (backlog_.under_way() >= window_) break;
+    if (!backlog_.has_next(now)) {
+      if (backlog_.wants_page() && read_page()) continue;
+      break;
+    }
     if (outcomes_.size() >= kMostUnsettled) break;  // the disk takes none: its time comes first
     if (!session_.connected()) {
       connect();
@@ -145,18 +142,32 @@ void SessionBuddy::Courier::pump() {
     if (!pass.allowed()) break;  // the end of the probe comes back here
     send_one(pass);
   }
+  read_ahead();
   const auto due = backlog_.next_due();
   if (due && *due > base::mono_now()) wake_at(*due);
   look_again(false);
   if (stopping_) finish();
 }
 
+// The next page is read behind the answers that have come already, and not in their way.
+void SessionBuddy::Courier::read_ahead() {
+  if (stopping_ || !backlog_.wants_page() || base::mono_now() < read_again_) return;
+  if (std::exchange(reading_ahead_, true)) return;
+  asio::post(io_, [this] {
+    reading_ahead_ = false;
+    if (!stopping_ && backlog_.wants_page()) read_page();
+    pump();
+  });
+}
+
 // False: there is nothing to go on with for now.
 bool SessionBuddy::Courier::read_page() {
+  if (base::mono_now() < read_again_) return false;
   auto items = outbox_.next(backlog_.cursor(), options_.backlog.page);
   if (!items) {
     note(items.error().message);
-    wake_at(base::mono_now() + kReadAgain);
+    read_again_ = base::mono_now() + kReadAgain;
+    wake_at(read_again_);
     return false;
   }
   backlog_.page(std::move(*items));
@@ -338,7 +349,10 @@ void SessionBuddy::Courier::look_again(bool now) {
   if (!now && quiet()) return;
   looked_ = moment;
   const auto counts = outbox_.counts();
+  // Asked here, not by who wants figures: a thread of the client may hold its lock for long.
+  const auto http = client_->stats();
   const std::lock_guard lock(mutex_);
+  figures_.http = http;
   figures_.in_flight = static_cast<std::int64_t>(backlog_.under_way());
   if (!counts) return;
   figures_.outbox = counts->waiting;

@@ -33,6 +33,7 @@ class SessionBuddy::Courier {
   void news();
   void wake_at(base::MonoTime when);
   void pump();
+  void read_ahead();
   bool read_page();
   void send_one(Fuse::Pass pass);
   void connect();
@@ -72,6 +73,7 @@ class SessionBuddy::Courier {
   base::MonoTime wakes_at_ = base::MonoTime::max();
   base::MonoTime retry_connect_{};
   base::MonoTime looked_{};
+  base::MonoTime read_again_{};  // not before
   std::minstd_rand random_{std::random_device{}()};
   std::vector<domain::OutboxOutcome> outcomes_;  // not handed to the outbox yet
   std::size_t window_;                           // calls at once, for now
@@ -79,7 +81,8 @@ class SessionBuddy::Courier {
   int settling_ = 0;  // commits under way
   bool settle_armed_ = false;
   bool connecting_ = false;
-  bool was_open_ = false;  // the breaker, since the last success
+  bool reading_ahead_ = false;  // is posted
+  bool was_open_ = false;       // the breaker, since the last success
   bool stopping_ = false;
   std::string last_error_;
   base::WallTime last_error_at_{};
