@@ -30,8 +30,8 @@ struct SessionBuddyOptions {
   net::HttpClientOptions http;
   BacklogLimits backlog;
   domain::BreakerOptions breaker;
-  base::Millis gather{10};   // news of the outbox are taken together …
-  base::Millis settle{100};  // … and outcomes written
+  base::Millis gather{100};   // news of the outbox are taken together …
+  base::Millis settle{250};  // … and outcomes written
 };
 
 class SessionBuddy final : public domain::MemorySync {
