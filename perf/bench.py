@@ -32,6 +32,7 @@ NAMES = (
     "memory-sync",
     "idle",
     "bus",
+    "leak",
 )
 SKIPPED = 77
 
