@@ -48,9 +48,10 @@ def run(context, report):
         what = f"{messages:,} messages × {GROUPS} slow subscribers"
         report.add(f"{what}: handlers at work at most", of(f"slow {name}", "most_at_work"),
                    at_most=GROUPS * 100)
-        report.add(f"{what}: the same, the old way", of(f"old {name}", "most_at_work"))
+        report.add(f"{what}: handlers at work, the old way", of(f"old {name}", "most_at_work"))
         report.add(f"{what}: memory grows by", of(f"slow {name}", "grown_bytes", MIB), "MiB")
-        report.add(f"{what}: the same, the old way", of(f"old {name}", "grown_bytes", MIB), "MiB")
+        grown = of(f"old {name}", "grown_bytes", MIB)
+        report.add(f"{what}: memory grows by, the old way", grown, "MiB")
         report.add(f"{what}: time", of(f"slow {name}", "seconds"), "s")
     more = [many - few for many, few in zip(of("slow many", "grown_bytes", MIB),
                                             of("slow few", "grown_bytes", MIB))]
