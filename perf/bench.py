@@ -33,6 +33,7 @@ NAMES = (
     "idle",
     "bus",
     "leak",
+    "lookup",
 )
 SKIPPED = 77
 

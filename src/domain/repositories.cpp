@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
-#include <unordered_set>
+#include <set>
 
 namespace mahavishnu::domain {
 namespace {
@@ -55,6 +55,28 @@ tl::unexpected<Error> meets_nothing(const std::string& filter, std::string_view 
               "no repository has " + filter + " " + quoted(word) +
                   (near.empty() ? "; repo_list shows what there is"
                                 : "; did you mean " + quoted(near) + "?"));
+}
+
+// Those that the narrowest filter leaves, in the file's order (they lie one after another).
+Result<std::vector<const Repository*>> candidates(const RepositoryIndex& index,
+                                                  const RepositoryQuery& query) {
+  if (!query.names.empty()) {
+    std::set<const Repository*> named;
+    for (const std::string& name : query.names) {
+      auto found = index.find(name);
+      if (!found) return fail(found.error());
+      named.insert(*found);
+    }
+    return std::vector<const Repository*>(named.begin(), named.end());
+  }
+  const auto& tagged = index.with_tag(query.tag);
+  const auto& in_role = index.with_role(query.role);
+  if (!query.tag.empty() && (query.role.empty() || tagged.size() <= in_role.size())) return tagged;
+  if (!query.role.empty()) return in_role;
+  std::vector<const Repository*> all;
+  all.reserve(index.all().size());
+  for (const Repository& repository : index.all()) all.push_back(&repository);
+  return all;
 }
 
 }  // namespace
@@ -140,21 +162,16 @@ Result<std::vector<const Repository*>> RepositoryIndex::select(const RepositoryQ
   if (!query.role.empty() && with_role(query.role).empty()) {
     return meets_nothing("the role", query.role, keys_of(by_role_));
   }
-  std::unordered_set<const Repository*> named;
-  for (const std::string& name : query.names) {
-    auto found = find(name);
-    if (!found) return fail(found.error());
-    named.insert(*found);
-  }
+  auto some = candidates(*this, query);
+  if (!some) return fail(std::move(some.error()));
   std::vector<const Repository*> chosen;
-  for (const Repository& repository : repositories_) {
-    if (!query.names.empty() && !named.contains(&repository)) continue;
-    if (!query.role.empty() && repository.role != query.role) continue;
-    if (!query.tag.empty() && std::find(repository.tags.begin(), repository.tags.end(),
-                                        query.tag) == repository.tags.end()) {
+  for (const Repository* repository : *some) {
+    if (!query.role.empty() && repository->role != query.role) continue;
+    if (!query.tag.empty() && std::find(repository->tags.begin(), repository->tags.end(),
+                                        query.tag) == repository->tags.end()) {
       continue;
     }
-    chosen.push_back(&repository);
+    chosen.push_back(repository);
   }
   if (chosen.empty()) {
     return fail(ErrorCode::InvalidArgument,
