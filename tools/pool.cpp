@@ -76,6 +76,7 @@ Json unknown_pool(const std::string& name, const Error& error) {
 
 // Memory is told of what answers in this time; the rest of a report needs nobody's answer.
 constexpr base::Millis kMemoryLimit{1000};
+constexpr base::Millis kProbeLimit{1000};  // an executor that is later is not well
 
 // One pool's entry: a pool that cannot be reported is an error entry among the others.
 Json monitor_one(const Context& context, const std::string& name_or_id,
@@ -173,10 +174,15 @@ base::awaitable<mcp::ToolResult> pool_health_tool(Context& context, Json argumen
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
+  const auto problems = co_await context.service.executor_problems(kProbeLimit);
   const base::WallTime now = context.timers.now().wall;
   std::map<std::string, std::vector<Json>> by_status;
   for (const PoolStatus& pool : context.service.pools()) {
     Json health = pool_health(pool, now);
+    if (const auto bad = problems.find(pool.record.spec.worker_type); bad != problems.end()) {
+      health["status"] = "unhealthy";
+      health["why"].push_back(bad->second);
+    }
     by_status[health["status"].get<std::string>()].push_back(std::move(health));
   }
   Json head{{"status", "healthy"}, {"counts", Json::object()}};
@@ -218,12 +224,12 @@ std::vector<mcp::Tool> pool_tools(Context& context) {
                              "times and throughput, pool_health "
                              "for what is wrong."},
                             pool_list));
-  tools.push_back(
-      make_tool(context,
-                {"pool_monitor", "Measure pools",
-                 "Queue wait and run time (p50 to p99), throughput, counts and memories of pools. Use "
-                 "metrics_get for the server as a whole."},
-                pool_monitor));
+  tools.push_back(make_tool(
+      context,
+      {"pool_monitor", "Measure pools",
+       "Queue wait and run time (p50 to p99), throughput, counts and memories of pools. Use "
+       "metrics_get for the server as a whole."},
+      pool_monitor));
   tools.push_back(make_tool(context,
                             {"pool_scale", "Scale or pause a pool",
                              "Set how many workers a pool has, or pause and resume it. Running "

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cache.h"
 #include "control/message_bus.h"
 #include "control/service.h"
 #include "domain/breakers.h"
@@ -29,6 +30,7 @@ struct Context {
   domain::Breakers& breakers;
   control::MessageBus& bus;
   domain::MemorySync& sync;
+  base::Caches& caches;  // tools add theirs
 };
 
 // tools[0] is repo_list. `context` is kept by reference.
@@ -52,6 +54,7 @@ std::vector<mcp::Tool> metrics_tools(Context& context);
 std::vector<mcp::Tool> explain_tools(Context& context);
 std::vector<mcp::Tool> breaker_tools(Context& context);  // toolset ops
 std::vector<mcp::Tool> message_tools(Context& context);  // toolset message
+std::vector<mcp::Tool> cache_tools(Context& context);    // toolset ops
 
 // What a family says of a tool; its schemas are found by its name.
 struct About {

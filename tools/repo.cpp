@@ -11,6 +11,7 @@ std::vector<mcp::Tool> repo_tools(Context& context) {
       "Start here: the repositories work can run in, with tags and role (to choose them in "
       "workflow_run), path, branch and commit. Filters intersect.";
   auto answers = std::make_shared<RepoAnswers>(context);
+  context.caches.add("repositories", answers->kept());
   std::vector<mcp::Tool> tools;
   tools.push_back(make_tool(
       std::move(about),

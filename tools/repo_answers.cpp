@@ -59,30 +59,12 @@ base::Result<RepoAnswers::Query> RepoAnswers::read(const mcp::Json& arguments) {
   query.tag = reader.text("tag");
   query.role = reader.text("role");
   query.text = lower(reader.text("query", kKeyBytes));
+  query.fresh = reader.flag("fresh");
   const domain::Page page = read_page(reader);
   query.limit = static_cast<std::size_t>(page.limit);
   query.after = page.cursor;
   if (auto good = reader.finish(); !good) return fail(good.error());
   return query;
-}
-
-RepoAnswers::AnswerPtr RepoAnswers::find(const std::string& key) {
-  const auto at = kept_.find(key);
-  if (at == kept_.end()) return nullptr;
-  ages_.splice(ages_.begin(), ages_, at->second.age);
-  return at->second.answer;
-}
-
-RepoAnswers::AnswerPtr RepoAnswers::add(const std::string& key, Query query,
-                                        const asio::any_io_executor& executor) {
-  auto answer = std::make_shared<Answer>(std::move(query), executor);
-  ages_.push_front(key);
-  kept_[key] = {answer, ages_.begin()};
-  if (kept_.size() > kMaxAnswers) {
-    kept_.erase(ages_.back());
-    ages_.pop_back();
-  }
-  return answer;
 }
 
 std::uint64_t RepoAnswers::work_ended() const {
@@ -101,21 +83,33 @@ RepoAnswers::Page RepoAnswers::page_of(const Query& query) const {
   page.repositories = context_.service.repositories_version();
   page.ended = work_ended();
   page.begun = context_.timers.now().mono;
-  bool reached = query.after.empty();
-  for (const Repository& repo : page.index->all()) {
+  // They lie in the file's order, one after another.
+  const Repository* after = nullptr;
+  if (!query.after.empty() && !page.index->all().empty()) {
+    const auto found = page.index->find(query.after);
+    after = found ? *found : &page.index->all().back();
+  }
+  const auto consider = [&](const Repository& repo) {
     const bool wanted = (query.role.empty() || repo.role == query.role) &&
                         (query.tag.empty() || std::find(repo.tags.begin(), repo.tags.end(),
                                                         query.tag) != repo.tags.end()) &&
                         (query.text.empty() || mentions(repo, query.text));
-    if (wanted) {
-      ++page.total;
-      if (reached && page.items.size() < query.limit) {
-        page.items.push_back(&repo);
-      } else if (reached) {
-        page.more = true;
-      }
+    if (!wanted) return;
+    ++page.total;
+    if (after != nullptr && &repo <= after) return;
+    if (page.items.size() < query.limit) {
+      page.items.push_back(&repo);
+    } else {
+      page.more = true;
     }
-    reached = reached || repo.name == query.after;
+  };
+  // With a tag or a role the index knows which; all of these are looked through otherwise.
+  if (!query.tag.empty() || !query.role.empty()) {
+    const auto& some =
+        query.tag.empty() ? page.index->with_role(query.role) : page.index->with_tag(query.tag);
+    for (const Repository* repo : some) consider(*repo);
+  } else {
+    for (const Repository& repo : page.index->all()) consider(repo);
   }
   return page;
 }
@@ -156,9 +150,11 @@ void RepoAnswers::look(const AnswerPtr& answer) {
 }
 
 const mcp::KeptAnswer* RepoAnswers::at_hand(const mcp::Json& arguments) {
-  const AnswerPtr answer = find(key_of(arguments));
+  const AnswerPtr* kept = kept_.find(key_of(arguments));
+  const AnswerPtr answer = kept == nullptr ? nullptr : *kept;
   const base::MonoTime now = context_.timers.now().mono;
-  if (!answer || !is_current(*answer, now - kStale) || answer->page.ended != work_ended()) {
+  if (!answer || answer->query.fresh || !is_current(*answer, now - kStale) ||
+      answer->page.ended != work_ended()) {
     return nullptr;
   }
   if (answer->page.begun < now - kAging && !answer->looking) look(answer);
@@ -168,12 +164,15 @@ const mcp::KeptAnswer* RepoAnswers::at_hand(const mcp::Json& arguments) {
 base::awaitable<mcp::ToolResult> RepoAnswers::answer(mcp::Json arguments) {
   if (const mcp::KeptAnswer* kept = at_hand(arguments)) co_return kept->json();
   const std::string key = key_of(arguments);
-  AnswerPtr answer = find(key);
+  const AnswerPtr* known = kept_.peek(key);
+  AnswerPtr answer = known == nullptr ? nullptr : *known;
   const base::MonoTime now = context_.timers.now().mono;
   if (!answer) {
     auto query = read(arguments);
     if (!query) co_return fail(query.error());
-    answer = add(key, std::move(*query), co_await asio::this_coro::executor);
+    const bool fresh = query->fresh;
+    answer = std::make_shared<Answer>(std::move(*query), co_await asio::this_coro::executor);
+    if (!fresh) kept_.put(key, answer);
   }
   const std::string& after = answer->query.after;
   if (!after.empty() && !context_.service.repositories()->find(after)) {

@@ -5,15 +5,14 @@
 // and no work has ended since it was looked up (work is what moves a branch). From kAging on a new
 // look is started beside it, so that a stream of calls is never held up; older answers are looked
 // up anew before they are given. A file system that does not answer within kPatience is said in the
-// answer instead of holding the call.
-// Control thread; owned by the tool's handler.
+// answer instead of holding the call. Calls with the same arguments share a look, but for those
+// that ask for one of their own. Control thread; owned by the tool's handler.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
+#include "base/cache.h"
 #include "tools/registry.h"
 
 namespace mahavishnu::tools {
@@ -26,6 +25,7 @@ class RepoAnswers {
   static constexpr std::size_t kMaxAnswers = 64;
 
   explicit RepoAnswers(Context& context) : context_(context) {}
+  auto& kept() { return kept_; }
 
   base::awaitable<mcp::ToolResult> answer(mcp::Json arguments);
   // A kept answer that may be given without a look, or nullptr. Valid until the next call.
@@ -34,6 +34,7 @@ class RepoAnswers {
  private:
   struct Query {
     std::string tag, role, text;
+    bool fresh = false;  // a look of its own, shared with nobody
     std::size_t limit = 50;
     std::string after;  // name of the last repository of the page before
   };
@@ -60,8 +61,6 @@ class RepoAnswers {
   using AnswerPtr = std::shared_ptr<Answer>;
 
   static base::Result<Query> read(const mcp::Json& arguments);
-  AnswerPtr find(const std::string& key);
-  AnswerPtr add(const std::string& key, Query query, const asio::any_io_executor& executor);
   bool is_current(const Answer& answer, base::MonoTime not_before) const;
   void look(const AnswerPtr& answer);
   static std::string render(const Page& page,
@@ -70,12 +69,7 @@ class RepoAnswers {
   std::uint64_t work_ended() const;
 
   Context& context_;
-  struct Kept {
-    AnswerPtr answer;
-    std::list<std::string>::iterator age;
-  };
-  std::list<std::string> ages_;  // the most recently used first
-  std::unordered_map<std::string, Kept> kept_;
+  base::Cache<std::string, AnswerPtr> kept_{{kMaxAnswers}};  // by arguments
 };
 
 }  // namespace mahavishnu::tools

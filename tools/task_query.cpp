@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/cache.h"
 #include "rpc/codec.h"
-#include "tools/answer_cache.h"
 #include "tools/follow.h"
 #include "tools/inputs.h"
 #include "tools/listing.h"
@@ -14,10 +14,15 @@ namespace mahavishnu::tools {
 namespace {
 
 constexpr std::size_t kKeptAnswerBytes = 4U << 20U;
+constexpr std::size_t kMostKeptAnswers = 100000;
 constexpr std::size_t kMostOutputBytes = 32768;
 
 // Answers about ended tasks by the version of their record: they do not change any more.
-using EndedTasks = AnswerCache<domain::TaskId>;
+struct EndedTask {
+  std::uint64_t version = 0;
+  mcp::KeptAnswer answer;
+};
+using EndedTasks = base::Cache<domain::TaskId, EndedTask>;
 
 const mcp::KeptAnswer* kept_answer(const Context& context, EndedTasks& kept,
                                    const Json& arguments) {
@@ -27,7 +32,9 @@ const mcp::KeptAnswer* kept_answer(const Context& context, EndedTasks& kept,
   const auto id = domain::TaskId::parse(name->get_ref<const std::string&>());
   if (!id) return nullptr;
   const auto task = context.service.cached_task(*id);
-  return task == nullptr ? nullptr : kept.find(*id, task->status.version);
+  if (task == nullptr || !domain::is_terminal(task->status.state)) return nullptr;
+  const EndedTask* ended = kept.find(*id);
+  return ended == nullptr || ended->version != task->status.version ? nullptr : &ended->answer;
 }
 
 // In the order they were handed in; NotFound when there is no such batch.
@@ -85,7 +92,7 @@ base::awaitable<mcp::ToolResult> get_task(Context& context, EndedTasks& kept, do
   if (!task) co_return fail(task.error());
   std::string answer = rpc::dump(task_view(**task, context.timers.now().wall));
   if (domain::is_terminal((*task)->status.state)) {
-    kept.put(id, (*task)->status.version, mcp::KeptAnswer(answer));
+    kept.put(id, {(*task)->status.version, mcp::KeptAnswer(answer)});
   }
   co_return answer;
 }
@@ -273,7 +280,10 @@ base::awaitable<mcp::ToolResult> task_list(Context& context, Json arguments, mcp
 
 std::vector<mcp::Tool> task_query_tools(Context& context) {
   std::vector<mcp::Tool> tools;
-  auto kept = std::make_shared<EndedTasks>(kKeptAnswerBytes);
+  const auto weight = [](const EndedTask& task) { return task.answer.bytes(); };
+  auto kept = std::make_shared<EndedTasks>(
+      base::CacheLimits{kMostKeptAnswers, kKeptAnswerBytes, base::Millis{0}}, weight);
+  context.caches.add("task_answers", *kept);
   tools.push_back(make_tool(
       {"task_get", "Look at a task or batch",
        "State, attempts and result (the end of the output) of one task, or counts and "

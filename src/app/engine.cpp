@@ -108,6 +108,17 @@ control::ServiceOptions service_options(const Config& config, const std::string&
   return options;
 }
 
+void add_cache_metrics(const base::Caches& caches, control::Metrics& metrics) {
+  for (const auto& cache : caches.all()) {
+    const base::CacheStats stats = cache.stats();
+    const std::string name = "cache." + cache.name;
+    metrics.counters[name + ".hits"] = stats.hits;
+    metrics.counters[name + ".misses"] = stats.misses;
+    metrics.gauges[name + ".hit_percent"] = static_cast<std::int64_t>(100 * stats.hit_ratio());
+    metrics.gauges[name + ".entries"] = static_cast<std::int64_t>(stats.entries);
+  }
+}
+
 base::Result<journal::MemoryOptions> memory_options(const Config& config) {
   journal::MemoryOptions options;
   options.enabled = config.text("memory.enabled") == "true";
@@ -230,6 +241,7 @@ struct Engine::Parts {
   std::unique_ptr<control::MessageBus> bus;
   std::unique_ptr<control::Service> service;
   std::unique_ptr<RepositoryWatch> watch;
+  base::Caches caches;
   std::unique_ptr<tools::Context> context;
   std::vector<std::string> tool_names;
   SideThread decoder;
@@ -303,6 +315,11 @@ awaitable<Status> Engine::start_parts() {
 
   p.timers = control::make_system_timers(p.control);
   auto service_settings = service_options(config, p.node, *p.journal, p.breakers, *p.bus, p.buddy);
+  service_settings.more_metrics =
+      [&p, more = std::move(service_settings.more_metrics)](control::Metrics& metrics) {
+        more(metrics);
+        add_cache_metrics(p.caches, metrics);
+      };
   service_settings.committed = [&p](const std::vector<domain::Record>& records) {
     if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
   };
@@ -338,7 +355,8 @@ awaitable<Status> Engine::start_parts() {
   domain::MemorySync& sync =
       p.buddy ? static_cast<domain::MemorySync&>(*p.buddy) : p.no_memory_server;
   p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
-                                     *p.journal, p.breakers, *p.bus, sync});
+                                     *p.journal, p.breakers, *p.bus, sync, p.caches});
+  p.service->list_caches(p.caches);
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);

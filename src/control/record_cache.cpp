@@ -41,107 +41,62 @@ std::size_t weight(const WorkflowRecord& workflow) {
   return sum;
 }
 
-}  // namespace
-
-RecordCache::Entry* RecordCache::touch(base::Ulid id) {
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) {
-    ++misses_;
-    return nullptr;
-  }
-  ++hits_;
-  ages_.splice(ages_.begin(), ages_, found->second.age);
-  return &found->second;
+std::size_t weight_of(const RecordCache::Record& record) {
+  return std::visit([](const auto& one) { return weight(*one); }, record);
 }
 
+}  // namespace
+
+RecordCache::RecordCache(std::size_t max_entries, std::size_t max_bytes)
+    : kept_({max_entries, max_bytes, base::Millis{0}}, weight_of) {}
+
 TaskPtr RecordCache::task(domain::TaskId id) {
-  const Entry* entry = touch(id.value);
-  const TaskPtr* task = entry != nullptr ? std::get_if<TaskPtr>(&entry->record) : nullptr;
+  const Record* record = kept_.find(id.value);
+  const TaskPtr* task = record != nullptr ? std::get_if<TaskPtr>(record) : nullptr;
   return task != nullptr ? *task : nullptr;
 }
 
 WorkflowPtr RecordCache::workflow(domain::WorkflowId id) {
-  const Entry* entry = touch(id.value);
-  const WorkflowPtr* workflow =
-      entry != nullptr ? std::get_if<WorkflowPtr>(&entry->record) : nullptr;
+  const Record* record = kept_.find(id.value);
+  const WorkflowPtr* workflow = record != nullptr ? std::get_if<WorkflowPtr>(record) : nullptr;
   return workflow != nullptr ? *workflow : nullptr;
 }
 
 void RecordCache::put(TaskPtr task) {
-  const std::size_t bytes = weight(*task);
   const base::Ulid id = task->id.value;
-  store(id, std::move(task), bytes);
+  kept_.put(id, std::move(task));
 }
 
 void RecordCache::put(WorkflowPtr workflow) {
-  const std::size_t bytes = weight(*workflow);
   const base::Ulid id = workflow->id.value;
-  store(id, std::move(workflow), bytes);
+  kept_.put(id, std::move(workflow));
 }
 
-void RecordCache::store(base::Ulid id, std::variant<TaskPtr, WorkflowPtr> record,
-                        std::size_t bytes) {
-  auto [found, fresh] = entries_.try_emplace(id);
-  Entry& entry = found->second;
-  if (fresh) {
-    ages_.push_front(id);
-    entry.age = ages_.begin();
-  }
-  bytes_ = bytes_ - entry.bytes + bytes;
-  entry.bytes = bytes;
-  entry.record = std::move(record);
-  evict();
+void RecordCache::read(base::Ulid id, Kept::Load load, Kept::Answer answer) {
+  kept_.get(id, std::move(load), std::move(answer));
 }
 
-void RecordCache::evict() {
-  while (entries_.size() > 1 && (entries_.size() > max_entries_ || bytes_ > max_bytes_)) {
-    const auto oldest = entries_.find(ages_.back());
-    bytes_ -= oldest->second.bytes;
-    entries_.erase(oldest);
-    ages_.pop_back();
-  }
-}
-
-std::uint64_t RecordCache::begin_read(base::Ulid id) {
-  Read& read = reads_[id];
-  ++read.readers;
-  return read.changes;
-}
-
-// Each read by its own beginning: with one mark for all, readers that overlap and read again would
-// keep it for each other for ever.
-bool RecordCache::end_read(base::Ulid id, std::uint64_t begun) {
-  const auto found = reads_.find(id);
-  const bool unchanged = found->second.changes == begun;
-  if (--found->second.readers == 0) reads_.erase(found);
-  return unchanged;
-}
-
-void RecordCache::mark_changed(base::Ulid id) {
-  if (reads_.empty()) return;
-  const auto found = reads_.find(id);
-  if (found != reads_.end()) ++found->second.changes;
+TaskPtr RecordCache::peek_task(domain::TaskId id) const {
+  const Record* record = kept_.peek(id.value);
+  const TaskPtr* task = record != nullptr ? std::get_if<TaskPtr>(record) : nullptr;
+  return task != nullptr ? *task : nullptr;
 }
 
 void RecordCache::change_task(const domain::TaskChanged& change) {
-  mark_changed(change.task.value);
-  const auto found = entries_.find(change.task.value);
-  if (found == entries_.end()) return;
-  const auto* old = std::get_if<TaskPtr>(&found->second.record);
-  if (old == nullptr || (*old)->status.version >= change.status.version) return;
-  auto task = std::make_shared<TaskRecord>(**old);
+  kept_.overtake(change.task.value);
+  const TaskPtr old = peek_task(change.task);
+  if (old == nullptr || old->status.version >= change.status.version) return;
+  auto task = std::make_shared<TaskRecord>(*old);
   task->status = change.status;
   if (change.result) task->result = change.result;
   put(TaskPtr(std::move(task)));
 }
 
 void RecordCache::change_attempt(const domain::AttemptPut& change) {
-  mark_changed(change.attempt.task.value);
-  const auto found = entries_.find(change.attempt.task.value);
-  if (found == entries_.end()) return;
-  const auto* old = std::get_if<TaskPtr>(&found->second.record);
+  kept_.overtake(change.attempt.task.value);
+  const TaskPtr old = peek_task(change.attempt.task);
   if (old == nullptr) return;
-  auto task = std::make_shared<TaskRecord>(**old);
+  auto task = std::make_shared<TaskRecord>(*old);
   for (auto& attempt : task->attempts) {
     if (attempt.number != change.attempt.number) continue;
     if (attempt.ended && !change.attempt.ended) return;
@@ -154,10 +109,9 @@ void RecordCache::change_attempt(const domain::AttemptPut& change) {
 }
 
 void RecordCache::change_workflow(const domain::WorkflowChanged& change) {
-  mark_changed(change.workflow.value);
-  const auto found = entries_.find(change.workflow.value);
-  if (found == entries_.end()) return;
-  const auto* old = std::get_if<WorkflowPtr>(&found->second.record);
+  kept_.overtake(change.workflow.value);
+  const Record* record = kept_.peek(change.workflow.value);
+  const WorkflowPtr* old = record != nullptr ? std::get_if<WorkflowPtr>(record) : nullptr;
   if (old == nullptr || (*old)->status.version >= change.status.version) return;
   auto workflow = std::make_shared<WorkflowRecord>(**old);
   workflow->status = change.status;

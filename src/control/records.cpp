@@ -4,32 +4,39 @@
 
 namespace mahavishnu::control {
 
-void Records::task(domain::TaskId id, Answer<TaskPtr> answer) {
-  if (TaskPtr task = cache_.task(id)) return answer(std::move(task));
-  const std::uint64_t begun = cache_.begin_read(id.value);
-  archive_.task(id, [this, id, begun,
-                     answer = std::move(answer)](domain::Result<domain::TaskRecord> read) mutable {
-    const bool current = cache_.end_read(id.value, begun);
+namespace {
+
+// The archive's answer as the cache keeps it.
+template <class Read>
+auto keep_as(std::function<void(domain::Result<RecordCache::Record>)> done) {
+  return [done = std::move(done)](domain::Result<Read> read) {
+    if (!read) return done(domain::fail(read.error()));
+    done(RecordCache::Record(std::make_shared<const Read>(std::move(*read))));
+  };
+}
+
+template <class Ptr>
+auto answer_as(Records::Answer<Ptr> answer) {
+  return [answer = std::move(answer)](const domain::Result<RecordCache::Record>& read) {
     if (!read) return answer(domain::fail(read.error()));
-    if (!current) return task(id, std::move(answer));  // it changed while it was read: read again
-    auto record = std::make_shared<const domain::TaskRecord>(std::move(*read));
-    cache_.put(record);
-    answer(std::move(record));
-  });
+    answer(std::get<Ptr>(*read));
+  };
+}
+
+}  // namespace
+
+void Records::task(domain::TaskId id, Answer<TaskPtr> answer) {
+  auto load = [this, id](auto done) {
+    archive_.task(id, keep_as<domain::TaskRecord>(std::move(done)));
+  };
+  cache_.read(id.value, std::move(load), answer_as<TaskPtr>(std::move(answer)));
 }
 
 void Records::workflow(domain::WorkflowId id, Answer<WorkflowPtr> answer) {
-  if (WorkflowPtr workflow = cache_.workflow(id)) return answer(std::move(workflow));
-  const std::uint64_t begun = cache_.begin_read(id.value);
-  archive_.workflow(id, [this, id, begun, answer = std::move(answer)](
-                            domain::Result<domain::WorkflowRecord> read) mutable {
-    const bool current = cache_.end_read(id.value, begun);
-    if (!read) return answer(domain::fail(read.error()));
-    if (!current) return workflow(id, std::move(answer));
-    auto record = std::make_shared<const domain::WorkflowRecord>(std::move(*read));
-    cache_.put(record);
-    answer(std::move(record));
-  });
+  auto load = [this, id](auto done) {
+    archive_.workflow(id, keep_as<domain::WorkflowRecord>(std::move(done)));
+  };
+  cache_.read(id.value, std::move(load), answer_as<WorkflowPtr>(std::move(answer)));
 }
 
 }  // namespace mahavishnu::control

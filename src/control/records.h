@@ -25,6 +25,7 @@ class Records {
   TaskPtr cached_task(domain::TaskId id) { return cache_.task(id); }
 
   void committed(const domain::Record& record) { cache_.apply(record); }
+  RecordCache& cache() { return cache_; }
   const RecordCache& cache() const { return cache_; }
 
  private:

@@ -162,8 +162,9 @@ Metrics Service::metrics(base::Millis window) const {
   metrics.counters["tasks.dead"] = counts.dead;
   metrics.counters["tasks.retries"] = counts.retries;
   metrics.counters["attempts.stale_completions"] = counts.stale_completions;
-  metrics.counters["records.cache_hits"] = shell.records().cache().hits();
-  metrics.counters["records.cache_misses"] = shell.records().cache().misses();
+  const base::CacheStats records = shell.records().cache().stats();
+  metrics.counters["records.cache_hits"] = records.hits;
+  metrics.counters["records.cache_misses"] = records.misses;
   const auto gauge = [&metrics](const char* name, std::uint64_t value) {
     metrics.gauges[name] = static_cast<std::int64_t>(value);
   };
@@ -174,8 +175,8 @@ Metrics Service::metrics(base::Millis window) const {
   gauge("workflows.live", counts.workflows);
   gauge("pools", counts.pools);
   gauge("commits.unwritten", shell.unwritten());
-  gauge("records.cached", shell.records().cache().size());
-  gauge("records.cached_bytes", shell.records().cache().bytes());
+  gauge("records.cached", records.entries);
+  gauge("records.cached_bytes", records.bytes);
   if (state_->options.more_metrics) state_->options.more_metrics(metrics);
   return metrics;
 }

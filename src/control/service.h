@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/cache.h"
 #include "control/clocks.h"
 #include "control/timers.h"
 #include "domain/core.h"
@@ -169,9 +170,12 @@ class Service {
   std::vector<domain::PoolStatus> pools() const;
   std::vector<PoolReport> monitor(const std::vector<domain::PoolId>& pools) const;
   // Bytes of memory that what runs in each pool holds, by pools in which something runs; nullopt
-  // where its executor cannot tell, or did not within `at_most`.
+  // where its executor cannot tell, or did not within `at_most`. At most 5 s old.
   using PoolMemory = std::map<domain::PoolId, std::optional<std::int64_t>>;
   awaitable<PoolMemory> pool_memory(base::Millis at_most);
+  // What is wrong with executors, by worker type, as they answered within the last 30 s; empty: all
+  // are well. One that does not answer within `at_most` is not.
+  awaitable<std::map<std::string, std::string>> executor_problems(base::Millis at_most);
 
   Result<domain::Explanation> explain_pool(std::string_view name_or_id) const;
   awaitable<Result<domain::Explanation>> explain_task(domain::TaskId id);
@@ -181,6 +185,9 @@ class Service {
   // Adds one duration to a named operation ("tools/call repo_list"); the doors call it.
   void clocked(std::string_view operation, std::chrono::microseconds took, bool ok);
   void clocked(Stage stage, std::chrono::microseconds took);
+
+  // Adds the service's caches; it must outlive `caches`' use.
+  void list_caches(base::Caches& caches);
 
   domain::CoreCounts counts() const;
   bool idle() const;  // nothing queued, running, delayed or unwritten

@@ -1,4 +1,5 @@
 // Pools: made, looked at, scaled and closed.
+#include <algorithm>
 #include <utility>
 
 #include "control/service.h"
@@ -6,6 +7,7 @@
 
 namespace mahavishnu::control {
 
+using domain::Error;
 using domain::ErrorCode;
 using domain::fail;
 
@@ -98,36 +100,20 @@ std::vector<PoolReport> Service::monitor(const std::vector<domain::PoolId>& pool
   return reports;
 }
 
-awaitable<Service::PoolMemory> Service::pool_memory(base::Millis at_most) {
-  State& state = *state_;
-  struct Asked {
-    std::vector<domain::Fence> fences;
-    std::vector<domain::PoolId> pools;  // of the fences
-  };
-  using Answer = Result<std::vector<std::int64_t>>;
-  std::map<domain::Executor*, Asked> by_executor;
-  for (const auto& [fence, live] : state.shell.live()) {
-    if (!live.started || live.ended || live.executor == nullptr) continue;
-    Asked& asked = by_executor[live.executor];
-    asked.fences.push_back(fence);
-    asked.pools.push_back(live.pool);
-  }
-  // All are asked before one is waited for: one that hangs costs the others nothing.
-  std::vector<std::pair<std::vector<domain::PoolId>, std::shared_ptr<OneShot<Answer>>>> waiting;
-  for (auto& [executor, asked] : by_executor) {
-    auto shot = std::make_shared<OneShot<Answer>>(state.executor);
-    executor->resident(std::move(asked.fences),
-                       [shot](Answer answer) { shot->set(std::move(answer)); });
-    waiting.emplace_back(std::move(asked.pools), std::move(shot));
-  }
-  const auto until = state.deadline(at_most);
-  PoolMemory memory;
-  for (auto& [pools, shot] : waiting) {
-    const auto alarm = state.shell.alarms().at(until, [late = shot] {
-      late->set(fail(ErrorCode::Deadline, "the executor does not answer"));
-    });
-    const Answer bytes = co_await OneShot<Answer>::wait(shot);
-    state.shell.alarms().cancel(alarm);
+// ── What executors are asked ─────────────────────────────────────────────────────────────────────
+
+namespace {
+
+// One gathering of memory from several executors: over when all have answered, or it is late.
+struct Gathering {
+  std::map<domain::Executor*, std::vector<domain::PoolId>> open;  // the pools of its fences
+  Service::PoolMemory memory;
+  std::function<void(Result<Service::PoolMemory>)> done;
+
+  void add(domain::Executor* executor, const Result<std::vector<std::int64_t>>& bytes) {
+    const auto asked = open.extract(executor);
+    if (!asked) return;
+    const auto& pools = asked.mapped();
     for (std::size_t i = 0; i < pools.size(); ++i) {
       auto& sum = memory.try_emplace(pools[i], 0).first->second;
       if (!bytes) {
@@ -136,8 +122,123 @@ awaitable<Service::PoolMemory> Service::pool_memory(base::Millis at_most) {
         *sum += bytes->at(i);
       }
     }
+    if (open.empty()) std::exchange(done, nullptr)(std::move(memory));
   }
-  co_return memory;
+};
+
+}  // namespace
+
+void Service::State::gather_memory(base::Millis at_most,
+                                   std::function<void(Result<Service::PoolMemory>)> done) {
+  auto gathering = std::make_shared<Gathering>();
+  std::map<domain::Executor*, std::vector<domain::Fence>> fences;
+  for (const auto& [fence, live] : shell.live()) {
+    if (!live.started || live.ended || live.executor == nullptr) continue;
+    fences[live.executor].push_back(fence);
+    gathering->open[live.executor].push_back(live.pool);
+  }
+  if (fences.empty()) return done(Service::PoolMemory{});
+  const auto alarm = std::make_shared<Alarms::Handle>();
+  gathering->done = [this, alarm, done = std::move(done)](Result<Service::PoolMemory> memory) {
+    shell.alarms().cancel(*alarm);
+    done(std::move(memory));
+  };
+  *alarm = shell.alarms().at(deadline(at_most), [gathering] {
+    const Error late{ErrorCode::Deadline, "the executor does not answer", 0};
+    while (!gathering->open.empty()) gathering->add(gathering->open.begin()->first, fail(late));
+  });
+  // All are asked before one is waited for: one that hangs costs the others nothing.
+  for (auto& [executor, asked] : fences) {
+    executor->resident(std::move(asked), [gathering, executor = executor](auto bytes) {
+      gathering->add(executor, bytes);
+    });
+  }
+}
+
+std::set<domain::PoolId> Service::State::running_pools() const {
+  std::set<domain::PoolId> pools;
+  for (const auto& [fence, live] : shell.live()) {
+    if (live.started && !live.ended && live.executor != nullptr) pools.insert(live.pool);
+  }
+  return pools;
+}
+
+// What is kept may be some seconds old; which pools have something running is as it is now.
+awaitable<Service::PoolMemory> Service::pool_memory(base::Millis at_most) {
+  State& state = *state_;
+  const auto running = state.running_pools();
+  const PoolMemory* kept = state.pool_memory.peek(0);
+  if (kept != nullptr && !std::all_of(running.begin(), running.end(), [kept](domain::PoolId pool) {
+        return kept->contains(pool);
+      })) {
+    state.pool_memory.invalidate(0);
+  }
+  auto ask = [&state, at_most](auto answer) {
+    state.pool_memory.get(
+        0, [&state, at_most](auto done) { state.gather_memory(at_most, std::move(done)); },
+        [answer = std::move(answer)](const Result<PoolMemory>& memory) { answer(memory); });
+  };
+  auto memory = co_await answer_of<PoolMemory>(state.executor, std::move(ask));
+  if (!memory) co_return PoolMemory{};
+  std::erase_if(*memory, [&running](const auto& one) { return !running.contains(one.first); });
+  co_return std::move(*memory);
+}
+
+namespace {
+
+// Told once, by the executor or by the clock.
+struct Probe {
+  std::function<void(Result<std::string>)> done;
+
+  void tell(std::string problem) {
+    if (done) std::exchange(done, nullptr)(std::move(problem));
+  }
+};
+
+}  // namespace
+
+// Whoever can tell what nothing holds is there and answers.
+void Service::State::probe(const std::string& worker_type, base::Millis at_most,
+                           std::function<void(Result<std::string>)> done) {
+  const auto probe = std::make_shared<Probe>();
+  const auto alarm = shell.alarms().at(deadline(at_most), [probe, worker_type, at_most] {
+    probe->tell("the executor of worker type \"" + worker_type + "\" did not answer within " +
+                std::to_string(at_most.count()) + " ms");
+  });
+  probe->done = [this, alarm, done = std::move(done)](Result<std::string> problem) {
+    shell.alarms().cancel(alarm);
+    done(std::move(problem));
+  };
+  executors_by_type.at(worker_type)->resident({}, [probe](auto told) {
+    const bool well = told || told.error().code == ErrorCode::Unavailable;  // it cannot tell here
+    probe->tell(well ? std::string() : told.error().message);
+  });
+}
+
+awaitable<std::map<std::string, std::string>> Service::executor_problems(base::Millis at_most) {
+  State& state = *state_;
+  using Shot = OneShot<Result<std::string>>;
+  std::map<std::string, std::shared_ptr<Shot>> asked;
+  for (const auto& [type, executor] : state.executors_by_type) {
+    auto shot = std::make_shared<Shot>(state.executor);
+    asked[type] = shot;
+    state.executor_health.get(
+        type,
+        [&state, type = type, at_most](auto done) { state.probe(type, at_most, std::move(done)); },
+        [shot](const Result<std::string>& told) { shot->set(told); });
+  }
+  std::map<std::string, std::string> problems;
+  for (const auto& [type, shot] : asked) {
+    const auto told = co_await Shot::wait(shot);
+    if (told && !told->empty()) problems[type] = *told;
+  }
+  co_return problems;
+}
+
+void Service::list_caches(base::Caches& caches) {
+  caches.add("records", state_->shell.records().cache().kept());
+  caches.add("pool_memory", state_->pool_memory);
+  caches.add("executor_health", state_->executor_health);
 }
 
 Result<domain::Explanation> Service::explain_pool(std::string_view name_or_id) const {

@@ -1,7 +1,9 @@
 // What the service is made of; shared by its source files only.
 #pragma once
 
+#include <limits>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,7 +23,9 @@ struct Service::State {
         archive(archive_in),
         executors_by_type(executors),
         shell(executor_in, options, timers, journal, archive_in, std::move(executors)),
-        ids(options.id_seed == 0 ? base::UlidSource() : base::UlidSource(options.id_seed)) {}
+        ids(options.id_seed == 0 ? base::UlidSource() : base::UlidSource(options.id_seed)),
+        pool_memory({1, kAnyBytes, base::Millis{5000}}, {}, clock()),
+        executor_health({100, kAnyBytes, base::Millis{30000}}, {}, clock()) {}
 
   // Feeds `event` under a fresh ticket and waits for the reply, which comes after its commit is on
   // disk. `Body` is the alternative of the reply that this event is answered by.
@@ -57,6 +61,17 @@ struct Service::State {
   }
   base::Ulid new_id() { return ids.next(shell.now().wall); }
 
+  // Asks every executor at once what its attempts hold; those that are late cannot tell.
+  void gather_memory(base::Millis at_most,
+                     std::function<void(Result<Service::PoolMemory>)> done);
+  std::set<domain::PoolId> running_pools() const;
+  // "" or what is wrong with it.
+  void probe(const std::string& worker_type, base::Millis at_most,
+             std::function<void(Result<std::string>)> done);
+  std::function<base::MonoTime()> clock() {
+    return [this] { return shell.now().mono; };
+  }
+
   // Waits until none of `ids` is live any more, or until the deadline.
   awaitable<Status> wait_ended(std::vector<domain::TaskId> ids, base::MonoTime until);
 
@@ -69,6 +84,10 @@ struct Service::State {
   base::UlidSource ids;
   std::shared_ptr<const domain::RepositoryIndex> repositories;
   std::uint64_t repositories_version = 0;
+
+  static constexpr std::size_t kAnyBytes = std::numeric_limits<std::size_t>::max();
+  base::Cache<int, Service::PoolMemory> pool_memory;  // under 0: all pools are gathered at once
+  base::Cache<std::string, std::string> executor_health;  // by worker type: what is wrong, or ""
 };
 
 }  // namespace mahavishnu::control

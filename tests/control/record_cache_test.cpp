@@ -38,14 +38,14 @@ TEST_SUITE("record cache") {
     cache.put(task(3));
     CHECK(cache.task(id(1)));
     CHECK(!cache.task(id(2)));
-    CHECK(cache.size() == 2);
+    CHECK(cache.stats().entries == 2);
   }
 
   TEST_CASE("large payloads push out by bytes") {
     RecordCache cache(1000, 64 << 10);
     for (std::uint64_t i = 1; i <= 50; ++i) cache.put(task(i, 8 << 10));
-    CHECK(cache.bytes() <= 64 << 10);
-    CHECK(cache.size() < 8);
+    CHECK(cache.stats().bytes <= 64 << 10);
+    CHECK(cache.stats().entries < 8);
   }
 
   TEST_CASE("a change makes a new record and leaves the old one as it was read") {
@@ -81,28 +81,26 @@ TEST_SUITE("record cache") {
     CHECK(cache.task(id(1))->attempts.front().ended);
   }
 
-  TEST_CASE("a read that overlapped a change says so") {
+  TEST_CASE("a read that a change overtook is done again, once for all who wait") {
     RecordCache cache(10, 1 << 20);
-    std::uint64_t begun = cache.begin_read(id(1).value);
+    std::vector<std::function<void(base::Result<RecordCache::Record>)>> reads;
+    std::vector<domain::TaskState> told;
+    const auto read = [&] {
+      cache.read(
+          id(1).value, [&](auto done) { reads.push_back(std::move(done)); },
+          [&](const auto& got) { told.push_back(std::get<control::TaskPtr>(*got)->status.state); });
+    };
+    read();
     cache.apply(running(1, 2));
-    CHECK(!cache.end_read(id(1).value, begun));
-    begun = cache.begin_read(id(1).value);
+    read();
     cache.apply(running(2, 2));
-    CHECK(cache.end_read(id(1).value, begun));
-  }
-
-  TEST_CASE("reads that overlap each other are done again once each, not for ever") {
-    RecordCache cache(10, 1 << 20);
-    const auto first = cache.begin_read(id(1).value);
-    const auto second = cache.begin_read(id(1).value);
-    domain::TaskChanged change;
-    change.task = id(1);
-    cache.apply(change);
-    CHECK_FALSE(cache.end_read(id(1).value, first));
-    const auto first_again = cache.begin_read(id(1).value);
-    CHECK_FALSE(cache.end_read(id(1).value, second));
-    const auto second_again = cache.begin_read(id(1).value);
-    CHECK(cache.end_read(id(1).value, first_again));
-    CHECK(cache.end_read(id(1).value, second_again));
+    reads[0](RecordCache::Record(task(1)));
+    CHECK(told.empty());
+    REQUIRE(reads.size() == 2);
+    auto now = std::make_shared<domain::TaskRecord>(*task(1));
+    now->status = running(1, 2).status;
+    reads[1](RecordCache::Record(control::TaskPtr(now)));
+    CHECK(told == std::vector{domain::TaskState::Running, domain::TaskState::Running});
+    CHECK(cache.task(id(1))->status.state == domain::TaskState::Running);
   }
 }

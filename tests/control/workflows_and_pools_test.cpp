@@ -222,8 +222,10 @@ TEST_SUITE("service: pools") {
     const auto id = world.service->pool("default")->record.id;
     CHECK(world.run(world.service->pool_memory(Millis{100})).at(id) == 2000);
     world.executor.resident_bytes = -1;
+    world.advance(Millis{5000});  // what is kept is too old now
     CHECK(world.run(world.service->pool_memory(Millis{100})).at(id) == std::nullopt);
     world.executor.resident_bytes.reset();
+    world.advance(Millis{5000});
     auto late = world.start(world.service->pool_memory(Millis{100}));
     CHECK(!late->has_value());
     world.advance(Millis{100});

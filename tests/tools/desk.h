@@ -185,9 +185,10 @@ class Desk {
         messages(world.io.get_executor()),
         bus(world.io.get_executor(), {}, bus_timers, messages),
         sync(world.io.get_executor()),
-        context{*world.service, git, memories, world.timers, log, breakers, bus, sync},
+        context{*world.service, git, memories, world.timers, log, breakers, bus, sync, caches},
         tools(tools::all(context)) {
     bus.start({});
+    world.service->list_caches(caches);
     for (const char* name : {"api", "web", "ops"}) {
       git.at[std::string("/repos/") + name] = {true, "main", std::string(40, 'a'), ""};
     }
@@ -261,6 +262,7 @@ class Desk {
   MemoryMessages messages;
   control::MessageBus bus;
   HandSync sync;
+  base::Caches caches;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;

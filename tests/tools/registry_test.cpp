@@ -67,7 +67,7 @@ TEST_SUITE("registry") {
         "task_get task_output task_cancel task_list pool_spawn pool_list pool_monitor pool_scale "
         "pool_close pool_health memory_store memory_search memory_sync log_search "
         "metrics_get explain breaker_list breaker_reset message_publish message_poll message_ack "
-        "message_topics ");
+        "message_topics cache_stats cache_invalidate ");
   }
 
   TEST_CASE("every tool says what it is for, briefly") {
@@ -117,10 +117,11 @@ TEST_SUITE("registry") {
     for (const auto& tool : desk.tools) {
       if (tool.effect == Effect::ReadOnly) readers.insert(tool.name);
     }
-    CHECK(readers == std::set<std::string>{
-                         "repo_list", "workflow_get", "workflow_list", "task_get", "task_output",
-                         "task_list", "pool_list", "pool_monitor", "pool_health", "memory_search",
-                         "log_search", "metrics_get", "explain", "breaker_list", "message_topics"});
+    CHECK(readers == std::set<std::string>{"repo_list", "workflow_get", "workflow_list", "task_get",
+                                           "task_output", "task_list", "pool_list", "pool_monitor",
+                                           "pool_health", "memory_search", "log_search",
+                                           "metrics_get", "explain", "breaker_list", "cache_stats",
+                                           "message_topics"});
     CHECK(desk.tool("task_cancel").effect == Effect::Destructive);
     CHECK(desk.tool("task_submit").open_world);
   }

@@ -55,6 +55,8 @@ const Example kGood[] = {
     {"pool_close", R"({"pool":"p","mode":"now","wait_ms":1})"},
     {"pool_health", "{}"},
     {"breaker_list", "{}"},
+    {"cache_stats", "{}"},
+    {"cache_invalidate", R"({"cache":"records"})"},
     {"breaker_reset", R"({"target":"session_buddy"})"},
     {"message_publish", R"({"topic":"a.b","body":"x"})"},
     {"message_publish", R"({"to":{"repo":"a","tag":"t","role":"r","all":true},"body":"","headers":{"a":"b"},
@@ -151,6 +153,8 @@ const Example kBad[] = {
     {"message_ack", R"({"group":"g","messages":[]})"},
     {"message_ack", R"({"messages":["msg_1"]})"},
     {"message_topics", R"({"group":"g"})"},
+    {"cache_stats", R"({"cache":"records"})"},
+    {"cache_invalidate", R"({"cache":5})"},
 };
 
 }  // namespace

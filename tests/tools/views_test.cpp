@@ -2,7 +2,6 @@
 
 #include "tools/json_views.h"
 #include "tools/output_cursor.h"
-#include "tools/answer_cache.h"
 
 using mahavishnu::base::Millis;
 using mahavishnu::base::WallTime;
@@ -205,39 +204,5 @@ TEST_SUITE("cursors") {
     }
     CHECK_FALSE(parse_position("batch", "items:4"));
     CHECK(*parse_position("batch", "batch:4") == 4);
-  }
-}
-
-TEST_SUITE("AnswerCache") {
-  const mahavishnu::mcp::KeptAnswer kAnswer(R"({"a":1})");
-
-  TEST_CASE("an answer is found by its version only") {
-    AnswerCache<std::string> cache(1000);
-    cache.put("a", 1, kAnswer);
-    REQUIRE(cache.find("a", 1) != nullptr);
-    CHECK(cache.find("a", 1)->json() == kAnswer.json());
-    CHECK(cache.find("a", 2) == nullptr);
-    CHECK(cache.find("b", 1) == nullptr);
-  }
-
-  TEST_CASE("the least recently used answer leaves when there is no room") {
-    AnswerCache<std::string> cache(2 * kAnswer.bytes());
-    cache.put("a", 1, kAnswer);
-    cache.put("b", 1, kAnswer);
-    CHECK(cache.find("a", 1) != nullptr);
-    cache.put("c", 1, kAnswer);
-    CHECK(cache.find("b", 1) == nullptr);
-    CHECK(cache.find("a", 1) != nullptr);
-    CHECK(cache.size() == 2);
-  }
-
-  TEST_CASE("a new version replaces the old, and what is larger than all room is not kept") {
-    AnswerCache<std::string> cache(2 * kAnswer.bytes());
-    cache.put("a", 1, kAnswer);
-    cache.put("a", 2, kAnswer);
-    CHECK(cache.find("a", 1) == nullptr);
-    CHECK(cache.size() == 1);
-    cache.put("a", 3, mahavishnu::mcp::KeptAnswer(std::string(2 * kAnswer.bytes(), 'x')));
-    CHECK(cache.size() == 0);
   }
 }
