@@ -6,7 +6,7 @@
 // connection then, whatever it is doing (connecting, a TLS handshake, a head that drips in). A call
 // is sent once, unless its caller lets it be repeated, and no redirect is followed. It knows HTTP,
 // and nothing of what is said in it. Any thread. Lifetime: stop() before destruction; it answers
-// what is left with Cancelled.
+// what is left with Cancelled. SIGPIPE: the process must ignore it.
 #pragma once
 
 #include <condition_variable>

@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,7 +22,7 @@ namespace mahavishnu::net::testing {
 using Read = base::Result<std::optional<std::string>>;
 
 struct Loop {
-  Loop() : group(io.get_executor(), "test") { ::signal(SIGPIPE, SIG_IGN); }
+  Loop() : group(io.get_executor(), "test") {}
   ~Loop() {
     group.cancel();
     until([this] { return group.size() == 0; });
