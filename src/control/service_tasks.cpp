@@ -162,6 +162,7 @@ awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(
   std::vector<Result<Submitted>> outcome(items.size());
   domain::SubmitTasks event;
   event.batch = batch;
+  event.keys_sought = begun;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (!items[i]) {

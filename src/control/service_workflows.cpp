@@ -49,6 +49,8 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
   auto cells = domain::Core::cells_of(spec);
   if (!cells) co_return fail(cells.error());
 
+  domain::SubmitWorkflow event;
+  event.key_sought = state.shell.now().mono;
   auto keyed = co_await state.find_key(spec.caller, spec.idempotency_key);
   if (!keyed) co_return fail(keyed.error());
   if (keyed->workflow) co_return WorkflowStarted{keyed->workflow, true};
@@ -57,7 +59,6 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
                                             "\" already named task " + keyed->task.str());
   }
 
-  domain::SubmitWorkflow event;
   event.id = domain::WorkflowId{state.new_id()};
   event.ids.reserve(*cells);
   for (std::size_t i = 0; i < *cells; ++i) event.ids.push_back(domain::TaskId{state.new_id()});

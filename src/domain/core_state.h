@@ -150,7 +150,8 @@ struct Core::State {
   Result<std::uint32_t> choose_pool(const TaskSpec& spec, bool waits);
   Error no_pool(const TaskSpec& spec) const;
   Error pool_full(const LivePool& pool) const;
-  Result<SubmittedTasks::Item> admit(const NewTask& task, BatchId batch, std::uint32_t index);
+  Status key_is_free(const std::string& key, const std::optional<MonoTime>& sought) const;
+  Result<SubmittedTasks::Item> admit(const SubmitTasks& event, std::uint32_t index);
   CommitNo answer_after(Ticket ticket, const SubmittedTasks& answer, std::vector<CommitNo> others);
   struct Needs {
     std::vector<std::uint32_t> live;

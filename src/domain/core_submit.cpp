@@ -138,8 +138,19 @@ Result<Core::State::Needs> Core::State::needs_of(const NewTask& task) const {
   return needs;
 }
 
-Result<SubmittedTasks::Item> Core::State::admit(const NewTask& task, BatchId batch,
-                                                std::uint32_t index) {
+// What the archive did not know when it was asked, and what is not remembered here, may have come
+// onto disk and left the memory in between: then nobody has looked.
+Status Core::State::key_is_free(const std::string& key,
+                                const std::optional<MonoTime>& sought) const {
+  if (keys.knows_since(sought.value_or(now.mono))) return {};
+  return fail(ErrorCode::Unavailable,
+              "looking up the idempotency key \"" + key +
+                  "\" took so long that its answer may be old; nothing was done, try again",
+              kRetryMs);
+}
+
+Result<SubmittedTasks::Item> Core::State::admit(const SubmitTasks& event, std::uint32_t index) {
+  const NewTask& task = event.tasks[index];
   if (Status valid = check_spec(task); !valid) return fail(valid.error());
   const TaskSpec& spec = *task.spec;
   if (!spec.idempotency_key.empty()) {
@@ -149,6 +160,9 @@ Result<SubmittedTasks::Item> Core::State::admit(const NewTask& task, BatchId bat
                                            "\" already names " + keys[key].workflow.str());
     }
     if (key != kNone) return SubmittedTasks::Item{keys[key].task, true, std::nullopt};
+    if (Status free = key_is_free(spec.idempotency_key, event.keys_sought); !free) {
+      return fail(free.error());
+    }
   }
   if (Status room = may_admit(1); !room) return fail(room.error());
   if (find_task(task.id) != kNone) {
@@ -163,7 +177,7 @@ Result<SubmittedTasks::Item> Core::State::admit(const NewTask& task, BatchId bat
 
   const std::uint32_t slot = add_task(task.id, spec, *pool);
   LiveTask& t = tasks[slot];
-  t.batch = batch;
+  t.batch = event.batch;
   t.doomed = needs->failed;
   for (const std::uint32_t needed : needs->live) dependencies.join(slot, needed);
   count(slot, waits ? Bucket::Delayed : Bucket::Queued);
@@ -224,7 +238,7 @@ void Core::State::on(const SubmitTasks& event) {
   std::vector<CommitNo> others;  // admissions under way whose keys came again, by item
   others.resize(event.tasks.size(), 0);
   for (std::uint32_t i = 0; i < event.tasks.size(); ++i) {
-    auto item = admit(event.tasks[i], event.batch, i);
+    auto item = admit(event, i);
     if (!item) {
       ++totals.refused;
       answer.items.push_back({event.tasks[i].id, false, item.error()});

@@ -144,6 +144,9 @@ void Core::State::on(const SubmitWorkflow& event) {
       if (first != 0) after_commit({first, Pending::Kind::Ticket, kNone, {}, {}, event.ticket});
       return reply(event.ticket, SubmittedWorkflow{keys[key].workflow, true}, first);
     }
+    if (Status free = key_is_free(spec.idempotency_key, event.key_sought); !free) {
+      return refuse(free.error());
+    }
   }
   auto plan = Plan::make(spec);
   if (!plan) return refuse(plan.error());

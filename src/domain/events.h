@@ -55,6 +55,9 @@ struct SubmitTasks {
   Ticket ticket = 0;
   BatchId batch;  // null: none
   std::vector<NewTask> tasks;
+  // When the archive was begun to be asked for their idempotency keys, which it did not know; not
+  // set: in this moment.
+  std::optional<MonoTime> keys_sought{};
 };
 
 struct SubmitWorkflow {
@@ -62,6 +65,7 @@ struct SubmitWorkflow {
   WorkflowId id;
   std::shared_ptr<const WorkflowSpec> spec;
   std::vector<TaskId> ids;  // one a cell: Core::cells_of(spec) of them
+  std::optional<MonoTime> key_sought{};  // as in SubmitTasks
 };
 
 struct SpawnPool {

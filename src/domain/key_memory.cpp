@@ -44,12 +44,13 @@ void KeyMemory::drop(std::uint32_t slot) {
 
 void KeyMemory::ended(std::uint32_t slot, MonoTime now) {
   entries_[slot].ended = true;
-  leaving_.push_back({now + keep_, slot});
+  leaving_.push_back({now, slot});
 }
 
 void KeyMemory::expire(MonoTime now) {
-  while (!leaving_.empty() && (leaving_.front().at <= now || leaving_.size() > kMost)) {
+  while (!leaving_.empty() && (leaving_.front().ended + keep_ <= now || leaving_.size() > kMost)) {
     drop(leaving_.front().slot);
+    last_left_ = leaving_.front().ended;
     leaving_.pop_front();
   }
 }

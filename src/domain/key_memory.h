@@ -1,7 +1,8 @@
 // Which task or workflow an idempotency key named: while it lives, and for a while after its end.
 //
 // Keys belong to a caller. Ended ones leave after `keep`, or earlier when more than kMost of them
-// are remembered (the archive knows them all). One thread; told the time.
+// are remembered. The archive knows all whose admission is on disk; between them they know every
+// key, if the archive was asked not too long ago: `knows_since`. One thread; told the time.
 #pragma once
 
 #include <cstdint>
@@ -37,11 +38,14 @@ class KeyMemory {
   void ended(std::uint32_t slot, MonoTime now);  // from now on it may be forgotten
   // Forgets what has been ended for long enough.
   void expire(MonoTime now);
+  // None that ended at this moment or later has left: an archive asked after it, which did not know
+  // a key that is not here either, did not miss one that came onto disk and left here since.
+  bool knows_since(MonoTime moment) const { return moment > last_left_; }
   std::size_t size() const { return entries_.size(); }
 
  private:
   struct Leaving {
-    MonoTime at;
+    MonoTime ended;
     std::uint32_t slot;
   };
   void drop(std::uint32_t slot);
@@ -50,6 +54,7 @@ class KeyMemory {
   Slab<Entry> entries_;
   FlatIndex index_;
   std::deque<Leaving> leaving_;
+  MonoTime last_left_ = MonoTime::min();  // when that had ended which left last
 };
 
 }  // namespace mahavishnu::domain

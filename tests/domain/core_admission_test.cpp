@@ -21,6 +21,16 @@ TaskSpec after(std::vector<TaskId> tasks) {
   return spec;
 }
 
+WorkflowSpec keyed_workflow(std::string key) {
+  WorkflowSpec spec;
+  spec.repos = {{"a", "/a"}};
+  spec.steps.resize(1);
+  spec.steps[0].id = "x";
+  spec.idempotency_key = std::move(key);
+  spec.caller = "me";
+  return spec;
+}
+
 const Error kFull{ErrorCode::Exhausted, "disk full", 0};
 
 }  // namespace
@@ -44,6 +54,33 @@ TEST_CASE("it names the first task for as long as that lives, and a while after"
   const TaskId second = desk.submit(keyed("k"));
   CHECK(desk.item().id == second);
   CHECK_FALSE(desk.item().existing);
+}
+
+TEST_CASE("it is not free on an answer of the archive older than what has left the memory") {
+  CoreOptions options;
+  options.key_memory = seconds(60);
+  Desk desk(options);
+  desk.pool();
+  desk.advance(seconds(1));
+  const MonoTime before = desk.now.mono;  // the archive is asked, and its answer held up
+  desk.advance(seconds(1));
+  desk.end(desk.submit(keyed("k")));
+  desk.advance(seconds(61));
+  desk.keys_sought = before;
+  SUBCASE("a task's") {
+    desk.submit(keyed("k"));
+    REQUIRE(desk.item().refused);
+    CHECK(desk.item().refused->code == ErrorCode::Unavailable);
+  }
+  SUBCASE("a workflow's") {
+    desk.run(keyed_workflow("k"));
+    CHECK(desk.refused());
+  }
+  SUBCASE("but on a newer one") {
+    desk.keys_sought = desk.now.mono - seconds(30);
+    desk.submit(keyed("k"));
+    CHECK_FALSE(desk.item().refused);
+  }
 }
 
 TEST_CASE("it belongs to its caller") {
@@ -93,12 +130,7 @@ TEST_CASE("when only the first's commit fails, a batch loses only the item that 
 TEST_CASE("a workflow's key holds for the workflow, and conflicts with a task's") {
   Desk desk;
   desk.pool();
-  WorkflowSpec spec;
-  spec.repos = {{"a", "/a"}};
-  spec.steps.resize(1);
-  spec.steps[0].id = "x";
-  spec.idempotency_key = "k";
-  spec.caller = "me";
+  const WorkflowSpec spec = keyed_workflow("k");
   const WorkflowId first = desk.run(spec);
   desk.run(spec);
   CHECK(desk.answer<SubmittedWorkflow>().id == first);

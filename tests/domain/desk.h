@@ -64,6 +64,7 @@ struct Desk {
     event.ticket = ++ticket;
     event.tasks.push_back({id, std::make_shared<const TaskSpec>(std::move(spec)),
                            std::move(completed), std::move(failed)});
+    event.keys_sought = keys_sought;
     step(event);
     return id;
   }
@@ -78,6 +79,7 @@ struct Desk {
     event.ticket = ++ticket;
     event.id = id;
     event.spec = std::make_shared<const WorkflowSpec>(spec);
+    event.key_sought = keys_sought;
     const auto cells = Core::cells_of(spec);
     for (std::size_t i = 0; cells && i < *cells; ++i) {
       event.ids.push_back(TaskId{ids.next(now.wall)});
@@ -148,6 +150,7 @@ struct Desk {
   Moment now;
   base::UlidSource ids{7};
   Ticket ticket = 0;
+  std::optional<MonoTime> keys_sought;  // of what is submitted next
   CommitNo last_commit = 0, persisted = 0;
   bool admission = false;
   std::string problem;  // what check() found after the last step
