@@ -168,14 +168,17 @@ TEST_SUITE("http client") {
 
   TEST_CASE("a kept connection that the server has closed is not used again") {
     std::promise<void> closed;
-    std::atomic<int> served{0};
     Peer peer([&](Peer::Line& line) {
       line.request();
       line.answer("once");
-      if (served++ > 0) line.hang();
+      if (peer.connections() > 1) return line.hang();
+      line.close();
+      closed.set_value();
+      line.hang();
     });
     Caller caller(peer.url(), patient());
     CHECK(caller.ask()->body == "once");
+    closed.get_future().wait();
     CHECK(caller.ask()->body == "once");
     CHECK(peer.connections() == 2);
   }

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -59,6 +60,16 @@ class Peer {
                 const std::string& headers = "") {
       return write("HTTP/1.1 " + status + "\r\n" + headers + "Content-Type: application/json\r\n" +
                    "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    }
+    // Says no more; the client's system knows when it returns (it has acknowledged the end).
+    void close() {
+      ::shutdown(socket_, SHUT_WR);
+      tcp_info info{};
+      do {
+        std::this_thread::yield();
+        socklen_t size = sizeof info;
+        if (::getsockopt(socket_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;
+      } while (info.tcpi_state == TCP_FIN_WAIT1);
     }
     // Until the client closes or the test is over.
     void hang() { ready(POLLRDHUP); }
