@@ -30,6 +30,7 @@ struct LogEntry {
   LogLevel level = LogLevel::Info;
   std::string text{};
   std::string repo{};
+  std::string node{};  // another server's, by its name; empty: this one's
 };
 
 // Filters that intersect; what is empty meets everything.

@@ -109,16 +109,23 @@ void describe(std::span<const domain::Record> records, base::WallTime now,
 Result<std::unique_ptr<EventLog>> EventLog::open(Database database, std::optional<Database> journal,
                                                  Options options) {
   auto insert = database.prepare(
-      "INSERT INTO events(time,kind,task,workflow,pool,severity,text,repo) "
-      "VALUES(?,?,?,?,?,?,?,?)");
+      "INSERT INTO events(time,kind,task,workflow,pool,severity,text,repo,seq) "
+      "VALUES(?,?,?,?,?,?,?,?,?)");
   if (!insert) return fail(std::move(insert.error()));
+  auto newest = database.integer(
+      "SELECT max(coalesce((SELECT max(seq) FROM events),0),(SELECT newest FROM feed))");
+  if (!newest) return fail(std::move(newest.error()));
   return std::unique_ptr<EventLog>(new EventLog(std::move(database), std::move(journal),
-                                                std::move(*insert), std::move(options)));
+                                                std::move(*insert), std::move(options), *newest));
 }
 
 EventLog::EventLog(Database database, std::optional<Database> journal, Statement insert,
-                   Options options)
-    : options_(std::move(options)), database_(std::move(database)), insert_(std::move(insert)) {
+                   Options options, std::int64_t newest)
+    : options_(std::move(options)),
+      database_(std::move(database)),
+      insert_(std::move(insert)),
+      newest_(newest) {
+  counts_.newest = newest;
   if (journal) places_.emplace(std::move(*journal));
   thread_ = std::thread([this] { run(); });
 }
@@ -174,6 +181,21 @@ void EventLog::written(std::function<void()> then) {
   then();
 }
 
+void EventLog::on_written(std::function<void()> told) {
+  const std::lock_guard lock(told_mutex_);
+  told_ = std::move(told);
+}
+
+void EventLog::tell() {
+  const std::lock_guard lock(told_mutex_);
+  if (told_) told_();
+}
+
+void EventLog::keep_sent(std::int64_t up_to) {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(sent_, up_to)) wake_.notify_one();
+}
+
 void EventLog::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -197,16 +219,18 @@ void EventLog::run() {
   std::vector<LogEntry> entries;  // takes turns with the queue: both keep their room
   std::unique_lock lock(mutex_);
   while (!ended_) {
-    wake_.wait_for(lock, kSweepEvery, [&] { return urgent() || !queued_.empty(); });
-    if (!queued_.empty()) {
+    wake_.wait_for(lock, kSweepEvery, [&] { return urgent() || !queued_.empty() || sent_; });
+    if (!queued_.empty() || sent_) {
       wake_.wait_for(lock, kPatience, [&] { return urgent() || queued_.size() >= kWorthWriting; });
     }
     entries.swap(queued_);
     queued_bytes_ = 0;
     const auto asked = std::exchange(asked_, {});
+    const auto sent = std::exchange(sent_, std::nullopt);
     ended_ = stopping_;
     lock.unlock();
     write_all(entries);
+    if (sent) write_sent(*sent);
     sweep(entries.size());
     entries.clear();
     for (const auto& then : asked) then();
@@ -229,20 +253,33 @@ void EventLog::write_all(std::vector<LogEntry>& entries) {
     base::log()->info("events.db is written again; the history misses {} entries", lost_);
     lost_ = 0;
   }
-  const std::lock_guard lock(mutex_);
-  (written ? counts_.written : counts_.dropped) += entries.size();
+  {
+    const std::lock_guard lock(mutex_);
+    (written ? counts_.written : counts_.dropped) += entries.size();
+    counts_.newest = newest_;
+  }
+  if (written) tell();
+}
+
+// What a full disk does not take is not missed: the same is sent again and known there.
+void EventLog::write_sent(std::int64_t up_to) {
+  auto done = database_.execute("UPDATE feed SET sent=" + std::to_string(up_to));
+  if (!done) database_.roll_back();
 }
 
 Status EventLog::write(std::vector<LogEntry>& entries) {
   for (auto& entry : entries) place(entry);
   if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  std::int64_t seq = newest_;
   for (const auto& entry : entries) {
-    if (auto done = insert(entry); !done) return done;
+    if (auto done = insert(++seq, entry); !done) return done;
   }
-  return database_.execute("COMMIT");
+  auto done = database_.execute("COMMIT");
+  if (done) newest_ = seq;
+  return done;
 }
 
-Status EventLog::insert(const LogEntry& entry) {
+Status EventLog::insert(std::int64_t seq, const LogEntry& entry) {
   insert_.bind(1, entry.time);
   insert_.bind(2, std::string_view(entry.kind));
   insert_.bind_some(3, entry.task.value);
@@ -251,6 +288,7 @@ Status EventLog::insert(const LogEntry& entry) {
   insert_.bind(6, static_cast<std::int64_t>(entry.level));
   insert_.bind_some(7, std::string_view(entry.text));
   insert_.bind_some(8, std::string_view(entry.repo));
+  insert_.bind(9, seq);
   return insert_.run();
 }
 
@@ -291,10 +329,17 @@ Result<std::int64_t> EventLog::sweep_batch() {
                 : "SELECT seq FROM events INDEXED BY events_time WHERE time<" +
                       std::to_string((options_.now() - options_.keep).time_since_epoch().count()) +
                       " ORDER BY time" + limit;
-  if (auto done = database_.execute("DELETE FROM events WHERE seq IN (" + which); !done) {
+  // Rows and what is known of them when they are gone leave and stand together.
+  auto done = database_.execute("BEGIN IMMEDIATE;DELETE FROM events WHERE seq IN (" + which);
+  const auto gone = done ? database_.changes() : 0;
+  if (done && gone > 0) {
+    done = database_.execute("UPDATE feed SET newest=" + std::to_string(newest_));
+  }
+  if (done) done = database_.execute("COMMIT");
+  if (!done) {
+    database_.roll_back();
     return fail(std::move(done.error()));
   }
-  const auto gone = database_.changes();
   if (unused > spare) {
     auto shrunk = database_.execute("PRAGMA incremental_vacuum(" +
                                     std::to_string(std::min(unused, 2 * kSweepRows)) + ")");

@@ -45,6 +45,7 @@ class EventLog final : public base::LogFollower {
     std::uint64_t written = 0;
     std::uint64_t dropped = 0;
     std::size_t queued = 0;
+    std::int64_t newest = 0;  // seq of the last row there ever was
   };
 
   // `database`: events.db, migrated. `journal`: a read-only connection to journal.db, or nothing:
@@ -61,18 +62,25 @@ class EventLog final : public base::LogFollower {
   // Calls `then` on the writing thread once all that was added before is written or dropped; on the
   // caller's when it is stopped.
   void written(std::function<void()> then);
+  // Called on the writing thread after each batch; replaces the one before.
+  void on_written(std::function<void()> told);
+  // How far the rows have been sent elsewhere: kept with what is written next, at the latest soon.
+  void keep_sent(std::int64_t up_to);
   void stop();  // writes what is queued; idempotent
   Counts counts() const;
   bool keeps() const { return options_.max_bytes > 0; }
 
  private:
-  EventLog(Database database, std::optional<Database> journal, Statement insert, Options options);
+  EventLog(Database database, std::optional<Database> journal, Statement insert, Options options,
+           std::int64_t newest);
   bool queue(domain::LogEntry entry);  // the mutex is held
   void wake(std::size_t before);       // the same; `before`: how many were queued
   void run();
   void write_all(std::vector<domain::LogEntry>& entries);
   Status write(std::vector<domain::LogEntry>& entries);
-  Status insert(const domain::LogEntry& entry);
+  Status insert(std::int64_t seq, const domain::LogEntry& entry);
+  void tell();
+  void write_sent(std::int64_t up_to);
   void place(domain::LogEntry& entry);
   void sweep(std::size_t written);
   Result<std::int64_t> sweep_batch();
@@ -81,16 +89,21 @@ class EventLog final : public base::LogFollower {
   Database database_;
   Statement insert_;
   std::optional<TaskPlaces> places_;
-  std::uint64_t lost_ = 0;  // since the disk takes nothing
+  std::uint64_t lost_ = 0;   // since the disk takes nothing
+  std::int64_t newest_ = 0;  // seq of the last row
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<domain::LogEntry> queued_;
   std::size_t queued_bytes_ = 0;
   std::vector<std::function<void()>> asked_;
+  std::optional<std::int64_t> sent_;  // to be kept
   Counts counts_;
   bool stopping_ = false;
   bool ended_ = false;
+
+  std::mutex told_mutex_;
+  std::function<void()> told_;
   std::thread thread_;  // last: it uses all of the above
 };
 

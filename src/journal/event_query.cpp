@@ -18,6 +18,7 @@ using domain::LogFilter;
 using domain::LogLevel;
 
 constexpr std::int64_t kNoSeq = std::numeric_limits<std::int64_t>::max();
+// In the order of kEntryColumns.
 enum Column { kSeq, kTime, kKind, kTask, kWorkflow, kPool, kRepo, kSeverity, kText };
 enum Parameter { kSince = 1, kUntil, kBefore, kKey };
 
@@ -90,7 +91,9 @@ bool meets(const Statement& row, const LogFilter& filter, Words& words) {
          (words.none() || words.in(row.text(kKind), row.text(kText)));
 }
 
-LogEntry entry_of(const Statement& row) {
+}  // namespace
+
+LogEntry read_entry(const Statement& row) {
   LogEntry entry{row.time(kTime),
                  std::string(row.text(kKind)),
                  {row.id(kTask)},
@@ -102,12 +105,10 @@ LogEntry entry_of(const Statement& row) {
   return entry;
 }
 
-}  // namespace
-
 std::string entries_select(const LogFilter& filter) {
   const Way way = way_to(filter);
-  return "SELECT seq,time,kind,task,workflow,pool,repo,severity,text FROM events INDEXED BY " +
-         std::string(way.index) + " WHERE " + way.condition +
+  return std::string("SELECT ") + kEntryColumns + " FROM events INDEXED BY " + way.index +
+         " WHERE " + way.condition +
          "time>=?1 AND time<=?2 AND (time<?2 OR seq<?3) ORDER BY time DESC, seq DESC";
 }
 
@@ -134,7 +135,7 @@ Result<domain::LogPage> find_entries(Database& database, const LogFilter& filter
     }
     cursor->time = (*rows)->integer(kTime);
     cursor->seq = (*rows)->integer(kSeq);
-    if (met) found.items.push_back(entry_of(**rows));
+    if (met) found.items.push_back(read_entry(**rows));
   }
 }
 

@@ -18,6 +18,10 @@ inline constexpr int kMostLooks = 100000;
 Result<domain::LogPage> find_entries(Database& database, const domain::LogFilter& filter,
                                      const domain::Page& page, int looks = kMostLooks);
 
+// A row of events as an entry; `row` selects kEntryColumns, the seq first.
+inline constexpr const char* kEntryColumns = "seq,time,kind,task,workflow,pool,repo,severity,text";
+domain::LogEntry read_entry(const Statement& row);
+
 // The statement behind it; for the test that asks how SQLite would run it.
 std::string entries_select(const domain::LogFilter& filter);
 

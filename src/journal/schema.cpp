@@ -117,6 +117,12 @@ CREATE INDEX events_repo ON events(repo, time) WHERE repo IS NOT NULL;
 CREATE INDEX events_warnings ON events(time) WHERE severity>=3;
 CREATE INDEX events_errors ON events(time) WHERE severity>=4;
 )sql",
+    // How far the history has been sent elsewhere (NULL: never), and the highest seq there was when
+    // rows left last: a seq stands for one row for ever, also when all of them have left.
+    R"sql(
+CREATE TABLE feed(history TEXT NOT NULL, newest INTEGER NOT NULL, sent INTEGER);
+INSERT INTO feed VALUES(lower(hex(randomblob(8))), 0, NULL);
+)sql",
 };
 
 // Of search.db `state` says up to which seq memories are in (indexed) and gone again (swept), and

@@ -9,6 +9,7 @@
 #include "journal/delivery.h"
 #include "journal/event_log.h"
 #include "journal/event_query.h"
+#include "journal/history_feed.h"
 #include "journal/memory_store.h"
 #include "journal/message_journal.h"
 #include "journal/outbox_store.h"
@@ -114,6 +115,8 @@ Status SqliteJournal::start() {
   memories_ = std::move(*memories);
   outbox_ = std::make_unique<OutboxStore>(OutboxStore::Options{
       options_.directory, options_.memory.redactor, options_.memory.output_bytes});
+  feed_ = std::make_unique<HistoryFeed>(options_.directory / kEventsSchema.file,
+                                        options_.memory.redactor, *events_);
   CommitThread::Options limits;
   limits.directory = options_.directory;
   limits.max_pending_commits = options_.max_pending_commits;
@@ -231,6 +234,7 @@ SqliteJournal::Stats SqliteJournal::stats() const {
 
 domain::Memories& SqliteJournal::memories() { return *memories_; }
 domain::Outbox& SqliteJournal::outbox() { return *outbox_; }
+domain::EventFeed& SqliteJournal::feed() { return *feed_; }
 
 void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
 

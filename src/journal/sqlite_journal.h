@@ -26,6 +26,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "domain/bus_types.h"
+#include "domain/event_feed.h"
 #include "domain/log_archive.h"
 #include "domain/memories.h"
 #include "domain/outbox.h"
@@ -38,6 +39,7 @@ class Checkpointer;
 class CommitThread;
 class Delivery;
 class EventLog;
+class HistoryFeed;
 class MemoryStore;
 class OutboxStore;
 class MessageJournal;
@@ -114,6 +116,7 @@ class SqliteJournal final : public domain::Journal,
 
   domain::Memories& memories();
   domain::Outbox& outbox();
+  domain::EventFeed& feed();  // of the history
   // What the message bus writes, and what a start finds of it (before the first append; blocks).
   domain::MessageStore& messages();
   base::Result<domain::BusSnapshot> load_messages();
@@ -148,6 +151,7 @@ class SqliteJournal final : public domain::Journal,
   std::shared_ptr<Done> done_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<EventLog> events_;
+  std::unique_ptr<HistoryFeed> feed_;
   std::unique_ptr<MemoryStore> memories_;
   std::unique_ptr<OutboxStore> outbox_;
   std::unique_ptr<CommitThread> writer_;  // uses the three above
