@@ -174,6 +174,7 @@ GROUPS = {
     "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
     "messages": ("the message bus of the real binary, and what kill -9 does to it",
                  script("tests", "app", "messages.py")),
+    "night": ("what an operator is told by a command and a webhook", script("tests", "app", "night.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
     "record": ("what --record writes is played again with the same answers",
                script("tests", "transcripts", "record.py")),

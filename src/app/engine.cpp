@@ -9,6 +9,7 @@
 #include "app/bus_events.h"
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
+#include "app/night_watch.h"
 #include "app/secrets.h"
 #include "base/log.h"
 #include "control/timers.h"
@@ -119,6 +120,19 @@ void add_cache_metrics(const base::Caches& caches, control::Metrics& metrics) {
   }
 }
 
+NightReading reading_of(const journal::SqliteJournal& journal, const control::MessageBus& bus,
+                        const BuddyPtr& buddy, const outbound::BreakerBoard& breakers) {
+  NightReading reading;
+  reading.disk_full = journal.stats().disk_full;
+  reading.messages_dead = bus.bus().counts().dead;
+  reading.breakers = breakers.list();
+  if (buddy) {
+    const auto figures = buddy->figures();
+    reading.outbox = {figures.outbox, figures.accepted, figures.died};
+  }
+  return reading;
+}
+
 base::Result<journal::MemoryOptions> memory_options(const Config& config) {
   journal::MemoryOptions options;
   options.enabled = config.text("memory.enabled") == "true";
@@ -141,7 +155,7 @@ base::Result<outbound::SessionBuddyOptions> buddy_options(const Config& config) 
                              : protocol == "rest" ? Protocol::Rest
                                                   : Protocol::Auto;
   if (const auto& file = config.text("session_buddy.token_file"); !file.empty()) {
-    auto token = read_token(file);
+    auto token = read_secret(file);
     if (!token) return fail(std::move(token.error()));
     options.session.token = std::move(*token);
   }
@@ -239,6 +253,7 @@ struct Engine::Parts {
   std::unique_ptr<control::Timers> timers;
   std::unique_ptr<control::Timers> bus_timers;  // the service's have one alarm only
   std::unique_ptr<control::MessageBus> bus;
+  std::unique_ptr<NightWatch> night;
   std::unique_ptr<control::Service> service;
   std::unique_ptr<RepositoryWatch> watch;
   base::Caches caches;
@@ -313,15 +328,23 @@ awaitable<Status> Engine::start_parts() {
                                                 p.journal->messages());
   p.bus->start(std::move(*messages));
 
+  auto night = NightWatch::make(p.control, config, p.node, p.breakers, [&p] {
+    return reading_of(*p.journal, *p.bus, p.buddy, p.breakers);
+  });
+  if (!night) co_return in_step("notify", night.error());
+  p.night = std::move(*night);
+
   p.timers = control::make_system_timers(p.control);
   auto service_settings = service_options(config, p.node, *p.journal, p.breakers, *p.bus, p.buddy);
   service_settings.more_metrics =
       [&p, more = std::move(service_settings.more_metrics)](control::Metrics& metrics) {
         more(metrics);
         add_cache_metrics(p.caches, metrics);
+        if (p.night) p.night->add_metrics(metrics);
       };
   service_settings.committed = [&p](const std::vector<domain::Record>& records) {
     if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
+    if (p.night) p.night->committed(records);
   };
   p.service = std::make_unique<control::Service>(
       p.control, std::move(service_settings), *p.timers, *p.journal, *p.journal,
@@ -333,6 +356,7 @@ awaitable<Status> Engine::start_parts() {
       !started) {
     co_return in_step("work of the last run", started.error());
   }
+  if (p.night) p.night->start(*p.service);
 
   RepositoryWatch::Options watch{p.setup.repos_file, config.environment(), base::Millis(1000)};
   p.watch = std::make_unique<RepositoryWatch>(
@@ -387,6 +411,7 @@ awaitable<void> Engine::stop() {
   p.decoder.stop();
   if (p.lag) co_await p.lag->stop();
   if (p.watch) co_await p.watch->stop();
+  if (p.night) co_await p.night->stop();
   if (p.bus) p.bus->stop();
   if (p.service) p.service->stop();
   if (p.buddy) p.buddy->stop();
@@ -399,6 +424,7 @@ awaitable<void> Engine::stop() {
   p.context.reset();
   p.watch.reset();
   p.service.reset();
+  p.night.reset();
   p.buddy.reset();
   p.timers.reset();
   p.bus.reset();
@@ -436,7 +462,7 @@ bool Engine::idle() const {
 std::string Engine::not_ready() const {
   if (!parts_->server) return "starting";
   if (parts_->draining) return "draining: no new work is taken";
-  return parts_->journal->stats().ballast_held ? "" : "the disk is full: no new work is taken";
+  return parts_->journal->stats().disk_full ? "the disk is full: no new work is taken" : "";
 }
 
 }  // namespace mahavishnu::app

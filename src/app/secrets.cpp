@@ -18,6 +18,7 @@ using base::fail;
 using base::Result;
 using base::Status;
 
+constexpr std::size_t kLongestSecret = 16384;  // a signed one may be long
 constexpr std::size_t kShortestToken = 32;
 
 using Digest = std::array<unsigned char, 32>;
@@ -86,14 +87,14 @@ Result<std::string> make_token() {
   return base64url(bytes.data(), bytes.size());
 }
 
-Result<std::string> read_token(const std::string& file) {
+Result<std::string> read_secret(const std::string& file) {
   const int in = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (in < 0) {
     return fail(errno == ENOENT ? ErrorCode::NotFound : ErrorCode::Denied,
                 "cannot read the token file " + file + ": " + std::strerror(errno));
   }
   struct stat facts {};
-  std::string text(512, '\0');
+  std::string text(kLongestSecret, '\0');
   const bool looked = ::fstat(in, &facts) == 0;
   const ssize_t got = ::read(in, text.data(), text.size());
   ::close(in);
@@ -104,13 +105,18 @@ Result<std::string> read_token(const std::string& file) {
     return fail(ErrorCode::Denied,
                 "others may read the token file " + file + "; close it with: chmod 600 " + file);
   }
-  if (text.size() < kShortestToken || text.find_first_of(" \t\r\n") != std::string::npos) {
-    return fail(ErrorCode::InvalidArgument, "the token file " + file +
-                                                " does not hold one token of at least " +
-                                                std::to_string(kShortestToken) +
-                                                " characters; remove it and a new one is made");
+  if (text.empty() || text.find_first_of(" \t\r\n") != std::string::npos) {
+    return fail(ErrorCode::InvalidArgument, "the token file " + file + " does not hold one token");
   }
   return text;
+}
+
+Result<std::string> read_token(const std::string& file) {
+  auto text = read_secret(file);
+  if (!text || text->size() >= kShortestToken) return text;
+  return fail(ErrorCode::InvalidArgument,
+              "the token file " + file + " does not hold one token of at least " +
+                  std::to_string(kShortestToken) + " characters; remove it and a new one is made");
 }
 
 Result<Token> load_or_make_token(const std::string& file) {

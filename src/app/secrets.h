@@ -1,5 +1,5 @@
-// The HTTP token: 256 bits from the system's randomness, written once to a file only its owner
-// reads.
+// Secrets in files that only their owner reads; and the HTTP token: 256 bits from the system's
+// randomness, written once to such a file.
 //
 // Its text is never logged; it is printed once, when it was made. Any thread.
 #pragma once
@@ -26,6 +26,8 @@ struct Token {
 // Reads `file`, or makes it (0600). Denied when others may read it: says how to close it.
 base::Result<Token> load_or_make_token(const std::string& file);
 base::Result<std::string> read_token(const std::string& file);
+// Somebody else's token or password, one word: of any length. Denied as above.
+base::Result<std::string> read_secret(const std::string& file);
 
 // Compares in constant time: how long it takes tells nothing of the token but its length.
 class TokenCheck {

@@ -1,7 +1,5 @@
 #include "app/server_start.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +10,8 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+
+#include "app/spawn_plan.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -42,56 +42,10 @@ std::string own_binary() {
   return ::access(path.c_str(), X_OK) == 0 ? path : "/proc/self/exe";
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  for (std::string& text : texts) all.push_back(text.data());
-  all.push_back(nullptr);
-  return all;
-}
-
 std::int64_t size_of(const std::string& path) {
   struct stat facts {};
   return ::stat(path.c_str(), &facts) == 0 ? facts.st_size : 0;
 }
-
-// A session of its own, default signals, nothing open but the log, and no folder held.
-class SpawnPlan {
- public:
-  explicit SpawnPlan(const std::string& log) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_addopen(&actions_, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                       0600);
-    ::posix_spawn_file_actions_adddup2(&actions_, 1, 2);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
-    ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t all, none;
-    ::sigfillset(&all);
-    ::sigemptyset(&none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setflags(
-        &attributes_,
-        static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK));
-  }
-  ~SpawnPlan() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  int run(pid_t& pid, const std::string& binary, std::vector<std::string> words,
-          std::vector<std::string> environment) const {
-    return ::posix_spawn(&pid, binary.c_str(), &actions_, &attributes_, pointers(words).data(),
-                         pointers(environment).data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 }  // namespace
 
@@ -124,8 +78,10 @@ Result<BackgroundServer> BackgroundServer::start(const DataDirectory& directory,
   }
   ::signal(SIGCHLD, SIG_IGN);  // nobody waits for it: it must not stay as a zombie
   pid_t pid = 0;
-  const int failure =
-      SpawnPlan(log).run(pid, own_binary(), std::move(command), std::move(variables));
+  SpawnPlan plan;
+  plan.append(log, 1);
+  plan.connect(1, 2);
+  const int failure = plan.run(pid, own_binary(), std::move(command), std::move(variables));
   if (failure != 0) {
     return fail(ErrorCode::Unavailable, "no server could be started in the background (log " + log +
                                             "): " + std::strerror(failure));

@@ -8,6 +8,9 @@
 #include <utility>
 
 namespace mahavishnu::journal {
+namespace {
+constexpr std::uint64_t kRoom = 1U << 20U;
+}
 
 Ballast::Ballast(std::filesystem::path path, std::uint64_t bytes)
     : path_(std::move(path)), bytes_(bytes) {
@@ -25,10 +28,16 @@ void Ballast::release() {
   if (fd >= 0) ::close(fd);
 }
 
-void Ballast::restore() {
+std::uint64_t Ballast::room() const {
   struct statvfs disk {};
-  if (::statvfs(path_.parent_path().c_str(), &disk) != 0) return;
-  if (disk.f_bavail * disk.f_frsize < bytes_ + bytes_ / 8) return;
+  if (::statvfs(path_.parent_path().c_str(), &disk) != 0) return 0;
+  return disk.f_bavail * disk.f_frsize;
+}
+
+bool Ballast::has_room() const { return room() >= kRoom; }
+
+void Ballast::restore() {
+  if (room() < bytes_ + bytes_ / 8) return;
   held_ = allocate();
 }
 

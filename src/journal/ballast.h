@@ -20,8 +20,11 @@ class Ballast {
   // Tries to have it again. Asks for an eighth more than its own size to be free, so that the room
   // it has just given up does not count as room that came back.
   void restore();
+  // There is room on the disk besides: a mebibyte.
+  bool has_room() const;
 
  private:
+  std::uint64_t room() const;  // bytes
   bool allocate();
 
   std::filesystem::path path_;

@@ -77,6 +77,7 @@ CommitThread::CommitThread(Database database, Ballast ballast, Checkpointer& che
       events_(events),
       report_(std::move(report)) {
   counts_.ballast_held = ballast_.held();
+  counts_.disk_full = short_of_room();
   last_transaction_ = static_cast<std::int64_t>(options_.epoch << kEpochShift);
 }
 
@@ -100,9 +101,8 @@ std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) 
       continue;
     }
     queued_records_ += more;
-    commit.awaited =
-        (commit.memory && commit.memory->awaited()) || commit.message ||
-        std::any_of(commit.records->begin(), commit.records->end(), awaited);
+    commit.awaited = (commit.memory && commit.memory->awaited()) || commit.message ||
+                     std::any_of(commit.records->begin(), commit.records->end(), awaited);
     if (commit.awaited) ++awaited_;
     queue_.push_back(std::move(commit));
   }
@@ -137,11 +137,11 @@ void CommitThread::run() {
   const auto due = [this] { return stopping_ || !queue_.empty(); };
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (ballast_.held()) {
+    if (!short_of_room()) {
       wake_.wait(lock, due);
     } else if (!wake_.wait_for(lock, kBallastEvery, due)) {
       lock.unlock();
-      try_ballast();
+      look_for_room();
       lock.lock();
       continue;
     }
@@ -152,7 +152,7 @@ void CommitThread::run() {
     lock.unlock();
     for (const Records& records : refused) writer_->refused(*records);
     const auto started = base::mono_now();
-    if (!ballast_.held()) try_ballast();
+    if (short_of_room()) look_for_room();
     const auto outcomes = write(group);
     learn(group.size(), started);
     answer(group, outcomes);
@@ -209,9 +209,11 @@ std::vector<Outcome> CommitThread::write(const Group& group) {
       counts_.records += group[i].records->size();
     } else {
       ++counts_.failed;
+      full_ |= outcomes[i].status.error().code == ErrorCode::Exhausted;
     }
   }
   counts_.ballast_held = ballast_.held();
+  counts_.disk_full = short_of_room();
   return outcomes;
 }
 
@@ -312,18 +314,22 @@ void CommitThread::give_up_ballast() {
   if (auto limited = limit_pages(); !limited) base::log()->warn("{}", limited.error().message);
 }
 
-void CommitThread::try_ballast() {
+void CommitThread::look_for_room() {
   if (options_.max_pages > 0) {
     auto used = database_.integer(
         "SELECT page_count-freelist_count FROM pragma_page_count, pragma_freelist_count");
     if (!used || *used >= options_.max_pages) return;
   }
-  ballast_.restore();
-  if (!ballast_.held()) return;
-  base::log()->info("there is room again under {}", options_.directory.string());
-  if (auto limited = limit_pages(); !limited) base::log()->warn("{}", limited.error().message);
+  if (!ballast_.held()) {
+    ballast_.restore();
+    if (!ballast_.held()) return;
+    if (auto limited = limit_pages(); !limited) base::log()->warn("{}", limited.error().message);
+  }
+  full_ = full_ && !ballast_.has_room();
+  if (!full_) base::log()->info("there is room again under {}", options_.directory.string());
   const std::lock_guard lock(mutex_);
   counts_.ballast_held = true;
+  counts_.disk_full = full_;
 }
 
 // With a limit on pages (a disk in tests) the ballast is room above the limit.

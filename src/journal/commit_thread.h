@@ -56,6 +56,7 @@ class CommitThread {
     std::uint64_t sync_us = 0;   // … and of that in COMMIT, which waits for the disk
     std::size_t pending = 0;
     bool ballast_held = false;
+    bool disk_full = false;  // the last time there was no room, and there is none yet
   };
   // Called on the writer's thread with the outcomes of one group, in the order of their appending.
   using Report = std::function<void(std::vector<Outcome>)>;
@@ -93,7 +94,8 @@ class CommitThread {
   void tell(const Group& group, const std::vector<Outcome>& outcomes);
   bool admits(const Commit& commit);
   void give_up_ballast();
-  void try_ballast();
+  void look_for_room();
+  bool short_of_room() const { return full_ || !ballast_.held(); }
   Status limit_pages();
   Error full() const;
   static int log_grew(void* self, sqlite3* handle, const char* name, int pages);
@@ -101,6 +103,7 @@ class CommitThread {
   Options options_;
   Database database_;
   Ballast ballast_;
+  bool full_ = false;  // something found no room
   Checkpointer& checkpointer_;
   EventLog& events_;
   Report report_;

@@ -217,6 +217,7 @@ SqliteJournal::Stats SqliteJournal::stats() const {
   stats.write_us = written.write_us;
   stats.sync_us = written.sync_us;
   stats.ballast_held = written.ballast_held;
+  stats.disk_full = written.disk_full;
   stats.checkpoints = checkpointer_->passes();
   stats.restarts = checkpointer_->restarts();
   const auto read = readers_->counts();

@@ -93,7 +93,8 @@ class SqliteJournal final : public domain::Journal,
     std::size_t events_queued = 0;
     std::int64_t memories = 0;
     std::int64_t memories_behind = 0;  // not in the index yet
-    bool ballast_held = false;         // false: the disk is full, new work is refused
+    bool ballast_held = false;         // false: it was given up, new work is refused
+    bool disk_full = false;            // something found no room, and there is none yet
   };
 
   // Opens, makes or migrates both files and makes a new epoch durable; blocks. On a full disk the

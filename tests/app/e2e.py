@@ -15,7 +15,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import BINARY, PATIENCE, Http, Scratch, Stdio, eventually, processes_with  # noqa: E402
+from harness import (BINARY, PATIENCE, Http, Scratch, SmallDisk, Stdio, eventually,  # noqa: E402
+                     first_refusal, processes_with, submit)
 
 JSON = {"Content-Type": "application/json"}
 HELLO = {"jsonrpc": "2.0", "id": 0, "method": "initialize",
@@ -445,49 +446,20 @@ class LifeTest(WithScratch):
         server.stop()
 
     def test_a_full_disk_refuses_new_work_and_keeps_reads_and_completions(self):
-        disk = os.path.join(self.scratch.path, "disk")
-        os.mkdir(disk)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk],
-                                 capture_output=True, check=False)
-        if mounted.returncode != 0:
-            self.skipTest("a small file system cannot be mounted here")
-        self.addCleanup(lambda: subprocess.run(["umount", "-l", disk], check=False))
-        self.scratch.data = os.path.join(disk, "data")
-        self.scratch.env["MAHAVISHNU_DATA"] = self.scratch.data
+        disk = SmallDisk(self)
         server = self.serve()
         gate = os.path.join(self.scratch.path, "gate")
         running = server.tool("task_submit", {"command": f"while [ ! -e {gate} ]; do sleep 0.05; done; echo ended"})["task"]
         eventually(lambda: server.tool("task_get", {"task": running})["state"] == "running", "it runs")
-        filler = os.path.join(disk, "filler")
-        with open(filler, "wb") as out:
-            try:
-                while True:
-                    out.write(b"x" * 65536)
-                    out.flush()
-            except OSError:
-                pass
-        refused = None
-        for number in range(2000):
-            status, _, body = server.request(
-                "POST", "/tools/call", json.dumps({"name": "task_submit", "arguments": {"command": "true", "stdin": "x" * 20000}}),
-                {**JSON, "Authorization": f"Bearer {server.token()}"})
-            if status != 200:
-                refused = (status, json.loads(body)["error"]["message"])
-                break
-        self.assertIsNotNone(refused, "new work was taken on a full disk")
+        disk.fill()
+        refused = first_refusal(server)
         self.assertIn(refused[0], (429, 503), refused)
         self.assertIn(running, server.tool("task_get", {"task": running})["task"])
         open(gate, "w", encoding="utf-8").close()
         ended = server.tool("task_get", {"task": running, "wait_ms": 20000})
         self.assertEqual(ended["state"], "completed")
-        os.unlink(filler)
-
-        def accepted():
-            status, _, _ = server.request("POST", "/tools/call", json.dumps({"name": "task_submit", "arguments": {"command": "true"}}),
-                                          {**JSON, "Authorization": f"Bearer {server.token()}"})
-            return status == 200
-
-        eventually(accepted, "work is taken again once there is room")
+        disk.free()
+        eventually(lambda: submit(server, command="true")[0] == 200, "work is taken again once there is room")
         server.stop()
 
 

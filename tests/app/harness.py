@@ -210,6 +210,50 @@ class Http:
         self.process.wait()
 
 
+class SmallDisk:
+    """A file system of 40 MB below the scratch folder, with the data directory on it."""
+
+    def __init__(self, test):
+        self.path = os.path.join(test.scratch.path, "disk")
+        os.mkdir(self.path)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", self.path],
+                                 capture_output=True, check=False)
+        if mounted.returncode != 0:
+            test.skipTest("a small file system cannot be mounted here")
+        test.addCleanup(lambda: subprocess.run(["umount", "-l", self.path], check=False))
+        test.scratch.data = os.path.join(self.path, "data")
+        test.scratch.env["MAHAVISHNU_DATA"] = test.scratch.data
+        self.filler = os.path.join(self.path, "filler")
+
+    def fill(self):
+        with open(self.filler, "wb") as out:
+            try:
+                while True:
+                    out.write(b"x" * 65536)
+                    out.flush()
+            except OSError:
+                pass
+
+    def free(self):
+        os.unlink(self.filler)
+
+
+def submit(server, **task):
+    """(status, body) of a task_submit that may be refused."""
+    status, _, body = server.request("POST", "/tools/call", json.dumps({"name": "task_submit", "arguments": task}),
+                                     {"Content-Type": "application/json", "Authorization": f"Bearer {server.token()}"})
+    return status, json.loads(body)
+
+
+def first_refusal(server):
+    """What the first of at most 2,000 tasks is answered with that is not taken."""
+    for _ in range(2000):
+        status, body = submit(server, command="true", stdin="x" * 20000)
+        if status != 200:
+            return status, body["error"]["message"]
+    raise AssertionError("new work was taken on a full disk")
+
+
 def processes_with(marker):
     """Pids whose environment or command line holds `marker`."""
     found = []

@@ -76,6 +76,7 @@ TEST_SUITE("SqliteJournal: a full disk") {
     const auto tasks = fill(world, ids);
     REQUIRE(tasks.size() > 10);
     CHECK(world.journal().stats().ballast_held);
+    CHECK(world.journal().stats().disk_full);
     for (int i = 0; i < 5; ++i) CHECK(world.commit({large_end(tasks[static_cast<size_t>(i)])}));
     CHECK_FALSE(world.journal().stats().ballast_held);
     CHECK(world.task(tasks[0].id)->result->text.size() == 8000);
@@ -152,6 +153,7 @@ TEST_SUITE("SqliteJournal: a full disk") {
     World world(options);
     Ids ids;
     REQUIRE(world.journal().stats().ballast_held);
+    CHECK_FALSE(world.journal().stats().disk_full);
     disk.leave(1U << 20U);
     const auto tasks = fill(world, ids);
     REQUIRE(tasks.size() > 10);
@@ -163,6 +165,7 @@ TEST_SUITE("SqliteJournal: a full disk") {
     std::filesystem::remove(disk.filler());
     CHECK(world.commit({TaskAdmitted{queued_task(ids)}}));
     CHECK(world.journal().stats().ballast_held);
+    CHECK_FALSE(world.journal().stats().disk_full);
     CHECK(std::filesystem::file_size(disk.directory().path() / "ballast") == 8U << 20U);
   }
 
