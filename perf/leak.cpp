@@ -64,6 +64,10 @@ class NoWork final : public domain::Executor {
                 std::function<void(domain::Result<std::vector<std::int64_t>>)> answer) override {
     answer(std::vector<std::int64_t>(fences.size(), 0));
   }
+  void examine(domain::PoolSpec, domain::StringMap,
+               std::function<void(domain::Result<std::string>)> answer) override {
+    answer(std::string());
+  }
 
  private:
   asio::any_io_executor control_;

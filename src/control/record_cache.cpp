@@ -16,7 +16,8 @@ std::size_t text_bytes(const domain::StringMap& map) {
 
 std::size_t text_bytes(const domain::Work& work) {
   std::size_t sum = work.command.size() + work.cwd.size() + work.stdin_text.size() +
-                    work.verify.size() + text_bytes(work.env);
+                    work.verify.size() + work.tool.size() + work.arguments.size() +
+                    text_bytes(work.env);
   for (const auto& word : work.argv) sum += word.size() + 32;
   return sum;
 }
@@ -27,7 +28,9 @@ std::size_t weight(const TaskRecord& task) {
     sum += sizeof(domain::TaskSpec) + text_bytes(task.spec->work) + text_bytes(task.spec->labels);
     if (task.spec->client_env) sum += text_bytes(*task.spec->client_env);
   }
-  if (task.result) sum += task.result->text.size() + task.result->streams.size();
+  if (task.result) {
+    sum += task.result->text.size() + task.result->streams.size() + task.result->structured.size();
+  }
   return sum;
 }
 

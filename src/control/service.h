@@ -177,6 +177,12 @@ class Service {
   // are well. One that does not answer within `at_most` is not.
   awaitable<std::map<std::string, std::string>> executor_problems(base::Millis at_most);
 
+  // What keeps any work of these pools from running here, by pool, as far as their executors see
+  // it; those that lack nothing are left out, and those not told of within `at_most`. At most 30 s
+  // old. Only pools with settings are asked after.
+  awaitable<std::map<domain::PoolId, std::string>> pool_problems(std::vector<domain::PoolId> pools,
+                                                                 base::Millis at_most);
+
   Result<domain::Explanation> explain_pool(std::string_view name_or_id) const;
   awaitable<Result<domain::Explanation>> explain_task(domain::TaskId id);
   awaitable<Result<domain::Explanation>> explain_workflow(domain::WorkflowId id);

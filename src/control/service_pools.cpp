@@ -235,10 +235,60 @@ awaitable<std::map<std::string, std::string>> Service::executor_problems(base::M
   co_return problems;
 }
 
+void Service::State::examine(const domain::PoolSpec& pool, base::Millis at_most,
+                             std::function<void(Result<std::string>)> done) {
+  domain::StringMap env;
+  for (const std::string& name : options.env_allow) {
+    const auto found = options.server_env.find(name);
+    if (found != options.server_env.end()) env[name] = found->second;
+  }
+  for (const auto& [name, value] : pool.env) env[name] = value;
+  const auto probe = std::make_shared<Probe>();
+  // A file system that hangs says nothing of the pool; its tasks will tell.
+  const auto alarm = shell.alarms().at(deadline(at_most), [probe] { probe->tell(""); });
+  probe->done = [this, alarm, done = std::move(done)](Result<std::string> problem) {
+    shell.alarms().cancel(alarm);
+    done(std::move(problem));
+  };
+  const auto port = executors_by_type.find(pool.worker_type);
+  if (port == executors_by_type.end()) {
+    return probe->tell("no executor serves worker type \"" + pool.worker_type + "\"");
+  }
+  port->second->examine(pool, std::move(env), [probe](const Result<std::string>& missing) {
+    probe->tell(missing ? *missing : std::string());
+  });
+}
+
+awaitable<std::map<domain::PoolId, std::string>> Service::pool_problems(
+    std::vector<domain::PoolId> pools, base::Millis at_most) {
+  State& state = *state_;
+  using Shot = OneShot<Result<std::string>>;
+  std::map<domain::PoolId, std::shared_ptr<Shot>> asked;
+  for (const domain::PoolId id : pools) {
+    const auto pool = state.shell.core().pool(id);
+    if (!pool || pool->record.spec.settings.empty()) continue;
+    auto shot = std::make_shared<Shot>(state.executor);
+    asked[id] = shot;
+    state.pool_health.get(
+        id,
+        [&state, spec = pool->record.spec, at_most](auto done) {
+          state.examine(spec, at_most, std::move(done));
+        },
+        [shot](const Result<std::string>& told) { shot->set(told); });
+  }
+  std::map<domain::PoolId, std::string> problems;
+  for (const auto& [id, shot] : asked) {
+    const auto told = co_await Shot::wait(shot);
+    if (told && !told->empty()) problems[id] = *told;
+  }
+  co_return problems;
+}
+
 void Service::list_caches(base::Caches& caches) {
   caches.add("records", state_->shell.records().cache().kept());
   caches.add("pool_memory", state_->pool_memory);
   caches.add("executor_health", state_->executor_health);
+  caches.add("pool_health", state_->pool_health);
 }
 
 Result<domain::Explanation> Service::explain_pool(std::string_view name_or_id) const {

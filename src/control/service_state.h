@@ -25,7 +25,8 @@ struct Service::State {
         shell(executor_in, options, timers, journal, archive_in, std::move(executors)),
         ids(options.id_seed == 0 ? base::UlidSource() : base::UlidSource(options.id_seed)),
         pool_memory({1, kAnyBytes, base::Millis{5000}}, {}, clock()),
-        executor_health({100, kAnyBytes, base::Millis{30000}}, {}, clock()) {}
+        executor_health({100, kAnyBytes, base::Millis{30000}}, {}, clock()),
+        pool_health({1000, kAnyBytes, base::Millis{30000}}, {}, clock()) {}
 
   // Feeds `event` under a fresh ticket and waits for the reply, which comes after its commit is on
   // disk. `Body` is the alternative of the reply that this event is answered by.
@@ -43,6 +44,10 @@ struct Service::State {
 
   // Resolves names, checks where the work may run and gives it an id.
   Result<domain::NewTask> prepare(SubmitArgs args);
+  // The pool that is named, checked to be one that can do this work; or, of a tool without a name,
+  // the only pool of type mcp. Nothing for a command without a name.
+  Result<std::optional<domain::PoolStatus>> pool_for(const domain::Work& work,
+                                                     const std::string& name) const;
   awaitable<Status> settle_dependencies(domain::NewTask& task);
   awaitable<Result<domain::Archive::Keyed>> find_key(std::string caller, std::string key);
   awaitable<Result<std::vector<domain::TaskId>>> unended_of(domain::BatchId batch);
@@ -68,6 +73,9 @@ struct Service::State {
   // "" or what is wrong with it.
   void probe(const std::string& worker_type, base::Millis at_most,
              std::function<void(Result<std::string>)> done);
+  // "" or what this pool's work would miss.
+  void examine(const domain::PoolSpec& pool, base::Millis at_most,
+               std::function<void(Result<std::string>)> done);
   std::function<base::MonoTime()> clock() {
     return [this] { return shell.now().mono; };
   }
@@ -88,6 +96,7 @@ struct Service::State {
   static constexpr std::size_t kAnyBytes = std::numeric_limits<std::size_t>::max();
   base::Cache<int, Service::PoolMemory> pool_memory;  // under 0: all pools are gathered at once
   base::Cache<std::string, std::string> executor_health;  // by worker type: what is wrong, or ""
+  base::Cache<domain::PoolId, std::string> pool_health;   // the same of a pool's settings
 };
 
 }  // namespace mahavishnu::control

@@ -6,6 +6,7 @@
 #include "base/planted.h"
 #include "control/service.h"
 #include "control/service_state.h"
+#include "domain/pool_settings.h"
 
 namespace mahavishnu::control {
 
@@ -73,9 +74,10 @@ void take_pool_defaults(domain::TaskSpec& spec, const domain::PoolSpec& pool) {
 
 Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
   domain::TaskSpec& spec = args.spec;
-  if (spec.work.command.empty() == spec.work.argv.empty()) {
-    return fail(ErrorCode::InvalidArgument, "give exactly one of command and argv");
-  }
+  if (auto good = domain::check_work(spec.work); !good) return fail(good.error());
+  auto pool = pool_for(spec.work, args.pool);
+  if (!pool) return fail(pool.error());
+  if (*pool) spec.worker_type = (*pool)->record.spec.worker_type;
   if (!executors_by_type.contains(spec.worker_type)) {
     return fail(ErrorCode::InvalidArgument, "no worker type \"" + spec.worker_type + "\"");
   }
@@ -88,19 +90,35 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
   if (auto inside = resolve_cwd(spec, *repositories, options.allowed_paths); !inside) {
     return fail(inside.error());
   }
-  if (!args.pool.empty()) {
-    auto pool = shell.core().find_pool(args.pool);
-    if (!pool) return fail(pool.error());
-    spec.pool = *pool;
-    if (const auto status = shell.core().pool(*pool)) {
-      spec.worker_type = status->record.spec.worker_type;
-      take_pool_defaults(spec, status->record.spec);
-    }
+  if (*pool) {
+    spec.pool = (*pool)->record.id;
+    take_pool_defaults(spec, (*pool)->record.spec);
   }
   domain::NewTask task;
   task.id = TaskId{new_id()};
   task.spec = std::make_shared<const domain::TaskSpec>(std::move(spec));
   return task;
+}
+
+Result<std::optional<domain::PoolStatus>> Service::State::pool_for(const domain::Work& work,
+                                                                   const std::string& name) const {
+  std::vector<std::string> callers;
+  if (!work.tool.empty()) callers = shell.core().names_of(domain::kMcp);
+  if (name.empty() && work.tool.empty()) return std::nullopt;
+  if (name.empty() && callers.size() != 1) {
+    return fail(ErrorCode::InvalidArgument,
+                "tool \"" + work.tool + "\" needs a pool of type mcp: " +
+                    (callers.empty() ? "there is none; make one with pool_spawn"
+                                     : "name one of " + domain::listed(callers)));
+  }
+  auto id = shell.core().find_pool(name.empty() ? callers.front() : name);
+  if (!id) return fail(id.error());
+  auto pool = shell.core().pool(*id);
+  if (!pool) return fail(ErrorCode::NotFound, "no pool \"" + name + "\"");
+  if (auto fits = domain::check_fit(work, pool->record.spec, callers); !fits) {
+    return fail(fits.error());
+  }
+  return pool;
 }
 
 // What the core cannot know: dependencies that ended before it was asked. Fills `task` in.

@@ -3,6 +3,7 @@
 
 #include "control/service.h"
 #include "control/service_state.h"
+#include "domain/pool_settings.h"
 
 namespace mahavishnu::control {
 
@@ -13,9 +14,8 @@ namespace {
 
 Status check_steps(const domain::WorkflowSpec& spec) {
   for (const auto& step : spec.steps) {
-    if (step.work.command.empty() == step.work.argv.empty()) {
-      return fail(ErrorCode::InvalidArgument,
-                  "step \"" + step.id + "\": give exactly one of command and argv");
+    if (auto good = domain::check_work(step.work); !good) {
+      return fail(good.error().code, "step \"" + step.id + "\": " + good.error().message);
     }
     if (!step.work.cwd.empty() && step.work.cwd.front() == '/') {
       return fail(ErrorCode::InvalidArgument,
@@ -37,14 +37,12 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
   for (const domain::Repository* repo : *chosen) spec.repos.push_back({repo->name, repo->path});
   for (auto& step : spec.steps) {
     const auto named = args.step_pools.find(step.id);
-    if (named == args.step_pools.end()) continue;
-    auto pool = state.shell.core().find_pool(named->second);
+    auto pool = state.pool_for(step.work, named == args.step_pools.end() ? "" : named->second);
     if (!pool)
       co_return fail(pool.error().code, "step \"" + step.id + "\": " + pool.error().message);
-    step.pool = *pool;
-    if (const auto status = state.shell.core().pool(*pool)) {
-      step.worker_type = status->record.spec.worker_type;
-    }
+    if (!*pool) continue;
+    step.pool = (*pool)->record.id;
+    step.worker_type = (*pool)->record.spec.worker_type;
   }
   auto cells = domain::Core::cells_of(spec);
   if (!cells) co_return fail(cells.error());

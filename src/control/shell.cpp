@@ -298,6 +298,7 @@ domain::AttemptOrder Shell::order_of(const domain::StartAttempt& effect,
   order.timeouts = spec.timeouts;
   order.total_left = effect.total_left;
   order.grace = options_.stop_grace;
+  if (pool) order.settings = pool->record.spec.settings;
   order.cwd = spec.work.cwd.empty() ? spec.repo_path : spec.work.cwd;
 
   // The environment, in rising order: allow-list (of the client that asked, or else of the server,

@@ -98,6 +98,15 @@ std::vector<PoolStatus> Core::pools() const {
   return all;
 }
 
+std::vector<std::string> Core::names_of(std::string_view worker_type) const {
+  std::vector<std::string> names;
+  for (const auto& [name, slot] : state_->pool_names) {
+    const LivePool& pool = state_->pools[slot];
+    if (pool.durable && pool.spec.worker_type == worker_type) names.push_back(name);
+  }
+  return names;
+}
+
 bool Core::is_live(TaskId id) const { return state_->find_task(id) != kNone; }
 
 CoreCounts Core::counts() const {

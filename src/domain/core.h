@@ -69,6 +69,7 @@ class Core {
   Result<PoolId> find_pool(std::string_view name_or_id) const;
   std::optional<PoolStatus> pool(PoolId id) const;
   std::vector<PoolStatus> pools() const;  // by name
+  std::vector<std::string> names_of(std::string_view worker_type) const;  // of such pools
 
   bool is_live(TaskId id) const;
   std::optional<Explanation> explain(TaskId id, Moment now) const;  // nullopt: not live

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "domain/core_state.h"
+#include "domain/pool_settings.h"
 
 namespace mahavishnu::domain {
 namespace {
@@ -34,7 +35,7 @@ Status check_spec(const PoolSpec& spec) {
     return refuse("max_queue is " + std::to_string(spec.max_queue) + "; it is at least 1");
   }
   if (spec.worker_type.empty()) return refuse("worker_type is empty; \"shell\" is one");
-  return {};
+  return check_settings(spec);
 }
 
 bool same(const Limits& a, const Limits& b) {
@@ -54,6 +55,7 @@ bool same(const RetryPolicy& a, const RetryPolicy& b) {
 const char* difference(const PoolSpec& a, const PoolSpec& b) {
   if (a.type != b.type) return "type";
   if (a.worker_type != b.worker_type) return "worker_type";
+  if (a.settings != b.settings) return "settings";
   if (a.min_workers != b.min_workers) return "min_workers";
   if (a.max_workers != b.max_workers) return "max_workers";
   if (a.max_queue != b.max_queue) return "max_queue";

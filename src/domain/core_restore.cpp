@@ -104,6 +104,8 @@ void Core::State::restore_ended(const TaskRecord& record) {
 std::uint32_t Core::State::pool_for(const TaskRecord& record) {
   const std::uint32_t pool = find_pool(record.pool);
   if (pool != kNone) return pool;
+  // A tool is one of its pool's server: another pool's may do something else under that name.
+  if (!record.spec->work.tool.empty()) return kNone;
   const std::uint32_t other =
       selector.choose(Selector::LeastLoaded, record.spec->worker_type, {}, chance.draw());
   if (other != kNone) return other;
@@ -113,14 +115,14 @@ std::uint32_t Core::State::pool_for(const TaskRecord& record) {
 void Core::State::restore_task(const TaskRecord& record) {
   const std::uint32_t pool = pool_for(record);
   if (pool == kNone) {
-    // Its pool is gone and there is no other: the one case in which nothing can be kept for later.
+    // Its pool is gone and no other can do it: the one case in which nothing can be kept for later.
     TaskStatus status = record.status;
     status.state = TaskState::Failed;
     status.reason = Reason::Rejected;
     status.ended = now.wall;
     ++status.version;
     TaskResult result;
-    result.message = "its pool is gone and no other is left";
+    result.message = "its pool is gone and no other can do its work";
     this->record(TaskChanged{record.id, record.workflow, status, std::move(result)});
     return;
   }

@@ -61,12 +61,13 @@ std::string_view end_of(const TaskResult& result, std::size_t bytes) {
 }
 
 std::string command_of(const Work& work) {
-  std::string all = work.command;
+  std::string all = work.command + work.tool;
   for (const std::string& word : work.argv) {
     if (!all.empty()) all += ' ';
     all += word;
     if (all.size() > kCommandBytes) break;
   }
+  if (!work.arguments.empty()) all += " " + work.arguments.substr(0, kCommandBytes);
   if (all.size() <= kCommandBytes) return all;
   return std::string(to_whole_word(std::string_view(all).substr(0, kCommandBytes))) + "…";
 }

@@ -94,6 +94,10 @@ struct AttemptOrder {
   Timeouts timeouts;      // start, idle, run; total as `total_left`
   Millis total_left{0};
   Millis grace{5000};     // TERM to KILL
+  PoolSettings settings;  // of its pool
+  // The program is this one and calls a tool: asked to end, it alone is told, for it ends what it
+  // has started by itself; and what the tool answered comes by its report (workers/report.h).
+  bool calls_tool = false;
 };
 
 // One chunk of an attempt's output, in the order it was read from the pipes.
@@ -130,6 +134,11 @@ class Executor {
   // Output of an ended one, from the spool file its result names. NotFound: it is kept no longer.
   virtual void read_spool(std::string spool, OutputStream stream, std::int64_t offset,
                           std::size_t max_bytes, std::function<void(Result<OutputChunk>)> answer) = 0;
+  // What keeps any work of this pool from running here, as far as that can be seen without running
+  // it ("the command \"x\" is not there"), in one sentence; "" : nothing. `env`: what its work gets
+  // of the server's environment and the pool's.
+  virtual void examine(PoolSpec pool, StringMap env,
+                       std::function<void(Result<std::string>)> answer) = 0;
   // Bytes of memory that each of these holds with all it started, in their order (pages that several
   // processes share count in each of them); 0: nothing runs. Unavailable: that cannot be told here.
   virtual void resident(std::vector<Fence> fences,

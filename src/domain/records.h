@@ -39,9 +39,13 @@ struct TaskResult {
   std::uint64_t output_bytes = 0;   // produced
   std::uint64_t dropped_bytes = 0;  // beyond limits.output_bytes: gone
   std::string spool;                // file with the kept output when it is more than `text`
-  std::string message;              // one sentence on why it failed, empty when it did not
+  std::string message;              // one sentence on why it failed, or on what is left out of it
   std::vector<std::string> unenforced;  // limits asked for that this machine cannot enforce
+  std::string structured;           // JSON a tool answered with, "" when none; kMostStructured
 };
+
+// Bytes of TaskResult::structured at most. What is longer is left out, and `message` says so.
+inline constexpr std::size_t kMostStructured = 16384;
 
 // The part of a task that changes. `version` grows with every change that is recorded.
 struct TaskStatus {

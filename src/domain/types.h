@@ -132,7 +132,9 @@ using StringMap = std::map<std::string, std::string>;
 // What an executor runs. The payload: in the journal and with the executor, never kept by the core.
 struct Work {
   std::string command;            // run by /bin/sh -c; or
-  std::vector<std::string> argv;  // exactly one of the two is not empty
+  std::vector<std::string> argv;  // a program; or
+  std::string tool;               // of the server of its pool: exactly one of the three is not empty
+  std::string arguments;          // of the tool, a JSON object as text; "": none
   std::string cwd;  // absolute; empty: the repository, or a scratch folder of the task
   std::string stdin_text;
   StringMap env;
@@ -194,13 +196,27 @@ struct WorkflowSpec {
   std::shared_ptr<const StringMap> client_env;  // as in TaskSpec
 };
 
+// Where the work of a pool goes that is not done here. For type "mcp" the MCP server whose tools are
+// called: exactly one of `url` and `command` is set, the others go with a url. Empty for the others.
+// No secrets: the token is in a file, which is read for each call.
+struct PoolSettings {
+  std::string url;                   // http:// or https://, with the path of its endpoint
+  std::vector<std::string> command;  // started for each call, speaks on stdin and stdout
+  std::string token_file;            // absolute; its first line goes along as bearer token
+  StringMap headers;                 // of every request
+  std::string ca_file;               // absolute; "": the system's authorities
+  bool operator==(const PoolSettings&) const = default;
+  bool empty() const { return *this == PoolSettings{}; }
+};
+
 struct PoolSpec {
   std::string name;
   int min_workers = 0;
   int max_workers = 4;
   int max_queue = 10000;
-  std::string type = "local";
-  std::string worker_type = "shell";
+  std::string type = "local";         // "mcp": its work is calls of tools
+  std::string worker_type = "shell";  // "mcp" for that type, and only for it
+  PoolSettings settings;
   Limits limits;  // defaults for its tasks where they name none
   Timeouts timeouts;
   RetryPolicy retry;

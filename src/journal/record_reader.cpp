@@ -93,6 +93,7 @@ Status read_result(Row& row, Detail detail, std::optional<domain::TaskResult>& t
   }
   if (detail == Detail::Full) result.streams = row.text();
   result.text = detail == Detail::Full ? row.text() : std::string(end_of(row.view()));
+  if (detail == Detail::Full) result.structured = row.text();
   if (detail == Detail::Listing && result.text.size() < result.output_bytes) {
     result.truncated = true;
   }
@@ -109,7 +110,7 @@ std::string select_tasks(Detail detail, std::string_view source) {
   }
   if (detail == Detail::Full) {
     sql +=
-        "result_streams,result_text,"
+        "result_streams,result_text,result_structured,"
         "coalesce(spec,(SELECT spec FROM task_specs WHERE task_specs.seq=tasks.seq))";
   }
   return sql.append(" FROM ").append(source).append(" ");
@@ -140,12 +141,12 @@ Result<domain::TaskRecord> read_task(const Statement& statement, Detail detail) 
   if (const auto labels = row.view(); !labels.empty()) {
     if (auto read = read_json(labels, spec->labels); !read) return fail(std::move(read.error()));
   }
-  // The result's columns are eight in full (with its streams) and seven in a listing.
+  // The result's columns are nine in full (with streams and structured) and seven in a listing.
   constexpr int kResultAt = 23;
   if (auto read = read_result(row, detail, task.result); !read)
     return fail(std::move(read.error()));
   if (detail == Detail::Full) {
-    Row last(statement, kResultAt + 8);
+    Row last(statement, kResultAt + 9);
     if (auto read = read_json(last.view(), *spec); !read) {
       return fail(ErrorCode::Internal, task.id.str() + ": " + read.error().message);
     }

@@ -31,7 +31,8 @@ constexpr const char* kEndTask =
     "UPDATE tasks SET state=?2,reason=?3,attempt=?4,version=?5,started=?6,ended=?7,due=?8,"
     "queue_ms=?9,run_ms=?10,settled=?11,result_truncated=?12,result_output_bytes=?13,"
     "result_dropped_bytes=?14,result_spool=?15,result_message=?16,result_unenforced=?17,"
-    "result_streams=?18,result_text=?19 WHERE id=?1 AND settled IS NULL AND version<?5";
+    "result_streams=?18,result_text=?19,result_structured=?20 WHERE id=?1 AND settled IS NULL AND "
+    "version<?5";
 constexpr const char* kPutAttempt =
     "INSERT INTO attempts(task,number,epoch,counter,worker,node,started,ended,exit_code,signal,"
     "reason,processes_left) VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(task,number) DO UPDATE SET "
@@ -254,6 +255,7 @@ Status RecordWriter::put(const domain::TaskChanged& changed) {
     update.bind_some(17, unenforced_);
     update.bind_some(18, result.streams);
     update.bind_some(19, result.text);
+    update.bind_some(20, result.structured);
   }
   if (auto done = update.run(); !done) return done;
   if (database_->changes() == 0) return unmet("tasks", changed.task.value, changed.task.str());

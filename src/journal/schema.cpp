@@ -94,6 +94,11 @@ CREATE TABLE outbox(
   error TEXT);
 CREATE INDEX outbox_dead ON outbox(seq) WHERE dead=1;
 )sql",
+    // What a tool of another server answered, as JSON. NULL for nearly all tasks: a byte of the
+    // row.
+    R"sql(
+ALTER TABLE tasks ADD COLUMN result_structured TEXT;
+)sql",
 };
 
 constexpr const char* kEventsSteps[] = {

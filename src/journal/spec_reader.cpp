@@ -71,6 +71,14 @@ void read(const Json& from, domain::RetryPolicy& retry) {
   get(from, "max_backoff_ms", retry.max_backoff);
 }
 
+void read(const Json& from, domain::PoolSettings& settings) {
+  get(from, "url", settings.url);
+  if (const auto at = from.find("command"); at != from.end()) read(*at, settings.command);
+  get(from, "token_file", settings.token_file);
+  if (const auto at = from.find("headers"); at != from.end()) read(*at, settings.headers);
+  get(from, "ca_file", settings.ca_file);
+}
+
 template <class T>
 void part(const Json& from, const char* name, T& to) {
   if (const auto at = from.find(name); at != from.end()) read(*at, to);
@@ -100,6 +108,8 @@ void get_pool(const Json& from, std::optional<domain::PoolId>& pool) {
 void read_work(const Json& from, domain::Work& work) {
   get(from, "command", work.command);
   part(from, "argv", work.argv);
+  get(from, "tool", work.tool);
+  get(from, "arguments", work.arguments);
   get(from, "cwd", work.cwd);
   get(from, "stdin", work.stdin_text);
   part(from, "env", work.env);
@@ -172,6 +182,7 @@ void read(const Json& from, domain::PoolSpec& spec) {
   get(from, "min_workers", spec.min_workers);
   get(from, "max_workers", spec.max_workers);
   get(from, "max_queue", spec.max_queue);
+  part(from, "settings", spec.settings);
   part(from, "limits", spec.limits);
   part(from, "timeouts", spec.timeouts);
   part(from, "retry", spec.retry);

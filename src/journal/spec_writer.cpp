@@ -87,6 +87,7 @@ void write_text(std::string_view text, std::string& out) {
 void write(const domain::Limits& limits, std::string& out);
 void write(const domain::Timeouts& timeouts, std::string& out);
 void write(const domain::RetryPolicy& retry, std::string& out);
+void write(const domain::PoolSettings& settings, std::string& out);
 
 // Names of maps come from JSON or YAML and are UTF-8; one that is not must not spoil the document.
 void write_name(std::string_view name, std::string& out) {
@@ -186,9 +187,21 @@ void write(const domain::RetryPolicy& retry, std::string& out) {
   object.number("max_backoff_ms", retry.max_backoff, standard.max_backoff);
 }
 
+void write(const domain::PoolSettings& settings, std::string& out) {
+  Object object(out);
+  object.text("url", settings.url);
+  object.list("command", settings.command);
+  object.text("token_file", settings.token_file);
+  object.map("headers", settings.headers);
+  object.text("ca_file", settings.ca_file);
+}
+
+// The arguments of a tool stay the text they are: nothing here looks into them.
 void write_work(Object& object, const domain::Work& work) {
   object.text("command", work.command);
   object.list("argv", work.argv);
+  object.text("tool", work.tool);
+  object.text("arguments", work.arguments);
   object.text("cwd", work.cwd);
   object.text("stdin", work.stdin_text);
   object.map("env", work.env);
@@ -307,6 +320,7 @@ void write_json(const domain::PoolSpec& spec, std::string& out) {
   object.number("min_workers", spec.min_workers, standard.min_workers);
   object.number("max_workers", spec.max_workers, standard.max_workers);
   object.number("max_queue", spec.max_queue, standard.max_queue);
+  object.part("settings", spec.settings);
   object.part("limits", spec.limits);
   object.part("timeouts", spec.timeouts);
   object.part("retry", spec.retry);

@@ -21,31 +21,18 @@ using base::fail;
 
 constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 
+// The PATH the process will have, not ours.
 std::string search_path(const LaunchPlan& plan) {
   for (const auto& entry : plan.env) {
     if (entry.starts_with("PATH=")) return entry.substr(5);
   }
-  return kDefaultPath;
+  return "";
 }
 
 bool runnable(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
          ::access(path.c_str(), X_OK) == 0;
-}
-
-// As execvp(3), but by the PATH the process will have, not ours.
-base::Result<std::string> find_program(const LaunchPlan& plan) {
-  const std::string& name = plan.argv.front();
-  if (name.find('/') != std::string::npos) return name;
-  const std::string path = search_path(plan);
-  std::istringstream dirs(path);
-  for (std::string dir; !name.empty() && std::getline(dirs, dir, ':');) {
-    const std::string program = (dir.empty() ? "." : dir) + "/" + name;
-    if (runnable(program)) return program;
-  }
-  return fail(ErrorCode::NotFound,
-              "command not found: \"" + name + "\" (searched PATH " + path + ")");
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -107,8 +94,20 @@ __attribute__((noinline)) pid_t vfork_into(Prepared& child) {
 
 }  // namespace
 
+base::Result<std::string> find_program(const std::string& name, const std::string& path) {
+  if (name.find('/') != std::string::npos) return name;
+  const std::string searched = path.empty() ? kDefaultPath : path;
+  std::istringstream dirs(searched);
+  for (std::string dir; !name.empty() && std::getline(dirs, dir, ':');) {
+    const std::string program = (dir.empty() ? "." : dir) + "/" + name;
+    if (runnable(program)) return program;
+  }
+  return fail(ErrorCode::NotFound,
+              "command not found: \"" + name + "\" (searched PATH " + searched + ")");
+}
+
 base::Result<Launched> launch(const LaunchPlan& plan) {
-  auto program = find_program(plan);
+  auto program = find_program(plan.argv.front(), search_path(plan));
   if (!program) return fail(program.error());
   const auto argv = pointers(plan.argv);
   const auto env = pointers(plan.env);

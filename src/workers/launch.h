@@ -29,6 +29,10 @@ struct Launched {
   bool entered = true;  // all its control groups
 };
 
+// As execvp(3) finds it, but by this PATH ("": the usual one). A name with a slash is taken as it is.
+// NotFound says where it was searched.
+base::Result<std::string> find_program(const std::string& name, const std::string& path);
+
 // The process runs the program when this returns. NotFound: no such command; the message says where
 // it was searched. Denied: it may not be run. Unavailable: the system gave no process.
 base::Result<Launched> launch(const LaunchPlan& plan);

@@ -64,6 +64,8 @@ class ShellExecutor final : public domain::Executor {
                    std::size_t max_bytes, Answer answer) override;
   void read_spool(std::string spool, domain::OutputStream stream, std::int64_t offset,
                   std::size_t max_bytes, Answer answer) override;
+  void examine(domain::PoolSpec pool, domain::StringMap env,
+               std::function<void(base::Result<std::string>)> answer) override;
   void resident(std::vector<domain::Fence> fences,
                 std::function<void(base::Result<std::vector<std::int64_t>>)> answer) override;
 

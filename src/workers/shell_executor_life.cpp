@@ -1,6 +1,7 @@
 // How an executor comes to life: its zygote, and the attempts of the one before it.
 #include "base/log.h"
 #include "workers/attempt_file.h"
+#include "workers/pool_check.h"
 #include "workers/process_tree.h"
 #include "workers/run_dir.h"
 #include "workers/shell_executor.h"
@@ -184,6 +185,19 @@ void ShellExecutor::resident(std::vector<Fence> fences,
       shims.push_back(state && state->alive ? state->header.shim : 0);
     }
     return resident_below(shims);
+  };
+  if (!files_.run(job, answer)) {
+    post([answer = std::move(answer)] {
+      answer(fail(ErrorCode::Unavailable, "too much file work is waiting", 200));
+    });
+  }
+}
+
+void ShellExecutor::examine(domain::PoolSpec pool, domain::StringMap env,
+                            std::function<void(base::Result<std::string>)> answer) {
+  if (!life_) return;
+  const auto job = [pool = std::move(pool), env = std::move(env)]() -> base::Result<std::string> {
+    return missing_for(pool, env);
   };
   if (!files_.run(job, answer)) {
     post([answer = std::move(answer)] {

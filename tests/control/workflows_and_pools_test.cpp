@@ -29,7 +29,113 @@ domain::StepSpec step(std::string id, std::vector<std::string> after = {}) {
   return spec;
 }
 
+domain::StepSpec call(std::string id, std::string tool) {
+  domain::StepSpec spec;
+  spec.id = std::move(id);
+  spec.work.tool = std::move(tool);
+  return spec;
+}
+
+void spawn_callers(World& world, const char* name) {
+  domain::PoolSpec spec;
+  spec.name = name;
+  spec.type = spec.worker_type = "mcp";
+  spec.settings.command = {"server"};
+  spec.env = {{"KEY", "value"}};
+  REQUIRE(world.run(world.service->spawn_pool(spec)));
+}
+
+control::Service::SubmitArgs tool(std::string name, std::string pool = "") {
+  control::Service::SubmitArgs args;
+  args.spec.work.tool = std::move(name);
+  args.spec.work.arguments = R"({"query":"x"})";
+  args.pool = std::move(pool);
+  return args;
+}
+
+std::string refused(World& world, control::Service::SubmitArgs args) {
+  const auto answer = world.run(world.service->submit(std::move(args)));
+  return answer ? "" : answer.error().message;
+}
+
 }  // namespace
+
+TEST_SUITE("service: tools of other servers") {
+  TEST_CASE("a tool goes to the only pool of type mcp, with the settings of that pool") {
+    World world;
+    spawn_callers(world, "buddy");
+    submitted(world, tool("search"));
+    REQUIRE(world.callers.started().size() == 1);
+    CHECK(world.executor.started().empty());
+    const auto& order = world.callers.attempt(world.callers.started().front()).order;
+    CHECK(order.work.tool == "search");
+    CHECK(order.work.arguments == R"({"query":"x"})");
+    CHECK(order.settings.command == std::vector<std::string>{"server"});
+    CHECK(order.work.env.at("KEY") == "value");
+  }
+
+  TEST_CASE("without such a pool, or with several, it has to be named") {
+    World world;
+    CHECK(refused(world, tool("search")) ==
+          "tool \"search\" needs a pool of type mcp: there is none; make one with pool_spawn");
+    spawn_callers(world, "buddy");
+    spawn_callers(world, "other");
+    CHECK(refused(world, tool("search")) ==
+          "tool \"search\" needs a pool of type mcp: name one of \"buddy\", \"other\"");
+    submitted(world, tool("search", "other"));
+    CHECK(world.callers.started().size() == 1);
+  }
+
+  TEST_CASE("tools and commands do not go to each other's pools") {
+    World world;
+    spawn_callers(world, "buddy");
+    CHECK(refused(world, tool("search", "default")).find("\"buddy\"") != std::string::npos);
+    auto args = World::command("true");
+    args.pool = "buddy";
+    CHECK(refused(world, args).find("calls tools of an MCP server") != std::string::npos);
+    CHECK(refused(world, tool("search", "gone")).find("no pool \"gone\"") != std::string::npos);
+  }
+
+  TEST_CASE("steps of a workflow are placed and refused alike") {
+    World world;
+    auto none = world.run(world.service->run_workflow(workflow({call("ask", "search")})));
+    REQUIRE(!none);
+    CHECK(none.error().message.starts_with("step \"ask\": tool \"search\" needs a pool"));
+    spawn_callers(world, "buddy");
+    world.executor.end_on_start = world.callers.end_on_start = true;
+    auto mixed = workflow({step("test"), call("ask", "search")});
+    mixed.step_pools["test"] = "buddy";
+    auto wrong = world.run(world.service->run_workflow(mixed));
+    REQUIRE(!wrong);
+    CHECK(wrong.error().message.starts_with("step \"test\": pool \"buddy\" calls tools"));
+    auto started =
+        world.run(world.service->run_workflow(workflow({step("test"), call("ask", "search")})));
+    REQUIRE_MESSAGE(started, started.error().message);
+    world.poll();
+    CHECK(world.executor.started().size() == 3);
+    CHECK(world.callers.started().size() == 3);
+  }
+
+  TEST_CASE("what a pool lacks is asked once in a while, and one that hangs costs its limit") {
+    World world;
+    spawn_callers(world, "buddy");
+    const auto id = world.service->pool("buddy")->record.id;
+    const auto shell = world.service->pool("default")->record.id;
+    world.callers.missing = domain::StringMap{{"buddy", "no server"}};
+    auto ask = [&] { return world.start(world.service->pool_problems({id, shell}, Millis{1000})); };
+    CHECK((*ask())->at(id) == "no server");
+    CHECK((*ask())->size() == 1);
+    CHECK(world.callers.examined == 1);
+    CHECK(world.executor.examined == 0);
+    CHECK(world.callers.examined_env.at("KEY") == "value");
+    world.advance(Millis{30000});
+    world.callers.missing.reset();
+    const auto slow = ask();
+    CHECK_FALSE(slow->has_value());
+    world.advance(Millis{1000});
+    CHECK((*slow)->empty());
+  }
+}
 
 TEST_SUITE("service: workflows and pools") {
   TEST_CASE("a workflow runs each step in each repository and completes") {
@@ -128,11 +234,11 @@ TEST_SUITE("service: pools") {
     World world;
     domain::PoolSpec spec;
     spec.name = "p";
-    spec.worker_type = "mcp";
+    spec.worker_type = "gpu";
     const auto answer = world.run(world.service->spawn_pool(spec));
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code == ErrorCode::InvalidArgument);
-    CHECK(answer.error().message.find("\"mcp\"") != std::string::npos);
+    CHECK(answer.error().message.find("\"gpu\"") != std::string::npos);
   }
 
   TEST_CASE("a pool that was spawned is listed, and the time it took is clocked") {

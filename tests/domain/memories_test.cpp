@@ -80,6 +80,16 @@ TEST_SUITE("Memory") {
     CHECK(memory_of(task, 10).title == "run …");
   }
 
+  TEST_CASE("a tool's call reads as the tool and its arguments") {
+    TaskRecord task = ended_task();
+    auto spec = *task.spec;
+    spec.work.command.clear();
+    spec.work.tool = "search";
+    spec.work.arguments = R"({"query":"café"})";
+    task.spec = std::make_shared<const TaskSpec>(spec);
+    CHECK(memory_of(task, 10).title == R"(search {"query":"café"})");
+  }
+
   TEST_CASE("whatever bytes there are, the text is UTF-8 without NULs") {
     const std::string mark = "\xEF\xBF\xBD";
     CHECK(plain_text("caf\xC3\xA9 \xF0\x9F\x8E\xBB") == "caf\xC3\xA9 \xF0\x9F\x8E\xBB");

@@ -29,8 +29,8 @@ inline auto fields(const RetryPolicy& v) {
   return std::tie(a, b, c, d, e);
 }
 inline auto fields(const Work& v) {
-  const auto& [a, b, c, d, e, f, g] = v;
-  return std::tie(a, b, c, d, e, f, g);
+  const auto& [a, b, c, d, e, f, g, h, i] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i);
 }
 inline auto fields(const TaskSpec& v) {
   const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = v;
@@ -48,17 +48,21 @@ inline auto fields(const WorkflowSpec& v) {
   const auto& [a, b, c, d, e, f, g, h, i, j] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j);
 }
+inline auto fields(const PoolSettings& v) {
+  const auto& [a, b, c, d, e] = v;
+  return std::tie(a, b, c, d, e);
+}
 inline auto fields(const PoolSpec& v) {
-  const auto& [a, b, c, d, e, f, g, h, i, j, k] = v;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k);
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
 }
 inline auto fields(const AttemptRecord& v) {
   const auto& [a, b, c, d, e, f, g, h, i, j, k] = v;
   return std::tie(a, b, c, d, e, f, g, h, i, j, k);
 }
 inline auto fields(const TaskResult& v) {
-  const auto& [a, b, c, d, e, f, g, h] = v;
-  return std::tie(a, b, c, d, e, f, g, h);
+  const auto& [a, b, c, d, e, f, g, h, i] = v;
+  return std::tie(a, b, c, d, e, f, g, h, i);
 }
 inline auto fields(const TaskStatus& v) {
   const auto& [a, b, c, d, e, f, g, h, i] = v;

@@ -25,6 +25,8 @@ Work full_work() {
   Work work;
   work.command = "printf 'a\\tb' \"$X\"\n\x01";
   work.argv = {"sh", "-c", "echo \xC3\xA9 \xF0\x9F\x8E\xBB", ""};
+  work.tool = "search";
+  work.arguments = R"({"query":"caf\u00e9 \"x\"","limit":3})";
   work.cwd = "/tmp/caf\xE9/not utf-8";
   work.stdin_text = std::string("with a NUL \0 in it", 18);
   work.env = {{"A", "1"}, {"EMPTY", ""}};
@@ -97,6 +99,11 @@ PoolSpec full_pool_spec() {
   spec.min_workers = 1;
   spec.max_workers = 8;
   spec.max_queue = 64;
+  spec.settings = {"https://tools.example/mcp",
+                   {"npx", "server", ""},
+                   "/etc/token",
+                   {{"X-Team", "core"}},
+                   "/etc/ca.pem"};
   spec.limits = {1, 2, 3, 4};
   spec.timeouts = full_timeouts();
   spec.retry = full_retry();
@@ -115,6 +122,7 @@ TaskResult full_result() {
   result.spool = "/var/spool/x";
   result.message = "it exited with 3";
   result.unenforced = {"memory_bytes", "processes"};
+  result.structured = R"({"items":[1,2]})";
   return result;
 }
 

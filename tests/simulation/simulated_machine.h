@@ -99,6 +99,8 @@ class SimulatedExecutor final : public Executor {
 
   void resident(std::vector<Fence> fences,
                 std::function<void(Result<std::vector<std::int64_t>>)> answer) override;
+  void examine(PoolSpec pool, StringMap env,
+               std::function<void(Result<std::string>)> answer) override;
 
  private:
   void answer_recovery();

@@ -24,6 +24,10 @@ class HandExecutor final : public domain::Executor {
   bool spools_removed = false;
   std::optional<std::int64_t> resident_bytes = 1000;  // of each; < 0: cannot be told; null: hangs
 
+  std::optional<domain::StringMap> missing = domain::StringMap{};  // by pool; null: hangs
+  int examined = 0;
+  domain::StringMap examined_env;  // of the last one
+
   void subscribe(Events events) override { events_ = std::move(events); }
   void recover(
       std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> answer) override {
@@ -63,6 +67,15 @@ class HandExecutor final : public domain::Executor {
     answer(*resident_bytes < 0 ? domain::Result<std::vector<std::int64_t>>(
                                      domain::fail(domain::ErrorCode::Unavailable, "cannot be told"))
                                : std::vector<std::int64_t>(fences.size(), *resident_bytes));
+  }
+
+  void examine(domain::PoolSpec pool, domain::StringMap env,
+               std::function<void(domain::Result<std::string>)> answer) override {
+    ++examined;
+    examined_env = std::move(env);
+    if (!missing) return;  // hangs
+    const auto found = missing->find(pool.name);
+    answer(found == missing->end() ? std::string() : found->second);
   }
 
   void begin(domain::Fence fence) { events_.started(fence); }

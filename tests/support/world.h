@@ -26,7 +26,7 @@ class World {
     if (former != nullptr) journal.take_over(*former);
     executor.found = std::move(found);
     service.emplace(io.get_executor(), std::move(options), timers, journal, journal,
-                    std::map<std::string, domain::Executor*>{{"shell", &executor}});
+                    std::map<std::string, domain::Executor*>{{"mcp", &callers}, {"shell", &executor}});
     auto index = domain::RepositoryIndex::build(
         {{"api", "/repos/api", {"a"}, {"node"}, "service", "The API"},
          {"web", "/repos/web", {}, {"node"}, "ui", ""},
@@ -88,6 +88,7 @@ class World {
   ManualTimers timers;
   MemoryJournal journal;
   HandExecutor executor;
+  HandExecutor callers;  // of tools
   std::optional<control::Service> service;
 };
 
