@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/tool_attempt.h"
 #include "app/verbs.h"
 #include "workers/zygote.h"
 
@@ -13,6 +14,9 @@ int main(int argc, char** argv) {
     return mahavishnu::workers::zygote_main(argc, argv);
   }
   try {
+    if (argc == 2 && std::string_view(argv[1]) == "__mcp") {
+      return mahavishnu::app::tool_attempt_main();
+    }
     const std::vector<std::string> words(argv + 1, argv + argc);
     return mahavishnu::app::command_line().run(words);
   } catch (const std::exception& bug) {

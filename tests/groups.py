@@ -175,6 +175,8 @@ GROUPS = {
     "messages": ("the message bus of the real binary, and what kill -9 does to it",
                  script("tests", "app", "messages.py")),
     "night": ("what an operator is told by a command and a webhook", script("tests", "app", "night.py")),
+    "tools": ("pools of type mcp: tools of other servers, on good days and bad",
+              script("tests", "app", "tool_pools.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
     "record": ("what --record writes is played again with the same answers",
                script("tests", "transcripts", "record.py")),

@@ -27,6 +27,85 @@ bool tells_progress(const Wait& wait, const mcp::Call& call) {
   return wait.limit.count() > 0 && !wait.until_change && call.wants_progress();
 }
 
+// Tells its caller of one task: its states, and the progress its tool tells by lines on stderr.
+// What is told has to grow, and how much there will be is not known: a count, and no total.
+class TaskTeller {
+ public:
+  explicit TaskTeller(mcp::Call& call) : call_(call) {}
+
+  void state(domain::TaskState state) { tell(std::string(domain::to_string(state))); }
+
+  // More of the attempt's stderr: the last line of progress in it is the newest. A line that has
+  // not come to its end waits for it.
+  void errors(const std::string& text) {
+    constexpr std::string_view kProgress = "progress ";
+    rest_ += text;
+    const std::size_t whole = rest_.rfind('\n') + 1;
+    std::string newest;
+    for (std::size_t start = 0; start < whole;) {
+      const std::size_t end = rest_.find('\n', start);
+      const std::string_view line = std::string_view(rest_).substr(start, end - start);
+      if (line.starts_with(kProgress)) newest = line.substr(kProgress.size());
+      start = end + 1;
+    }
+    rest_.erase(0, whole);
+    if (rest_.size() > kLongestLine) rest_.clear();
+    if (!newest.empty()) tell(std::move(newest));
+  }
+
+ private:
+  static constexpr std::size_t kLongestLine = 8192;
+  void tell(std::string what) { call_.progress(++told_, 0, std::move(what)); }
+
+  mcp::Call& call_;
+  int told_ = 0;
+  std::string rest_;
+};
+
+// A tool that runs is looked at again after this time at the latest: its attempt may be another.
+constexpr base::Millis kLookAgain{2000};
+
+// Resumes when the task has changed; meanwhile what its attempt tells is passed on.
+base::awaitable<base::Status> hear(Context& context, Service::TaskPtr task, base::Millis limit,
+                                   std::uint64_t& heard, TaskTeller& teller) {
+  control::OutputQuery query;
+  query.stream = domain::OutputStream::Stderr;
+  query.offset = static_cast<std::int64_t>(heard);
+  query.wait = std::min(limit, kLookAgain);
+  const auto chunk = co_await context.service.output(task->id, query);
+  if (!chunk) co_return fail(chunk.error());
+  heard = std::max(heard, chunk->next_offset);
+  teller.errors(chunk->text);
+  co_return base::Status{};
+}
+
+// As follow_task, of a task that calls a tool.
+base::awaitable<base::Result<Service::TaskPtr>> follow_call(Context& context, domain::TaskId id,
+                                                            Countdown countdown, mcp::Call& call) {
+  TaskTeller teller(call);
+  std::uint64_t heard = 0;
+  std::uint64_t version = 0;
+  std::uint32_t attempt = 0;
+  auto task = co_await context.service.task(id, Wait{});
+  while (task) {
+    const domain::TaskStatus& status = (*task)->status;
+    if (version != status.version) teller.state(status.state);
+    version = status.version;
+    const base::Millis left = countdown.left();
+    if (domain::is_terminal(status.state) || left.count() == 0) break;
+    if (attempt != status.attempt) heard = 0;
+    attempt = status.attempt;
+    if (status.state == domain::TaskState::Running) {
+      // Output that cannot be read is no reason to fail whoever waits for the task.
+      const auto told = co_await hear(context, *task, left, heard, teller);
+      task = co_await context.service.task(id, told ? Wait{} : Wait{left, true});
+    } else {
+      task = co_await context.service.task(id, Wait{left, true});
+    }
+  }
+  co_return task;
+}
+
 struct Seen {
   int ended = 0;
   int unknown = 0;  // not at hand any more
@@ -57,6 +136,9 @@ base::awaitable<base::Result<Service::TaskPtr>> follow_task(Context& context, do
   if (!tells_progress(wait, call)) co_return co_await context.service.task(id, wait);
   const Countdown countdown(context, wait.limit);
   auto task = co_await context.service.task(id, Wait{});
+  if (task && !(*task)->spec->work.tool.empty()) {
+    co_return co_await follow_call(context, id, countdown, call);
+  }
   for (int changes = 1; task; ++changes) {
     // How often it will change is not known: the total is left out.
     call.progress(changes, 0, std::string(domain::to_string((*task)->status.state)));

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "domain/pool_settings.h"
+#include "rpc/codec.h"
+
 namespace mahavishnu::tools {
 namespace {
 
@@ -11,15 +14,30 @@ namespace {
 constexpr std::size_t kArgumentBytes = 131071;
 constexpr std::size_t kAllArgumentsBytes = 1U << 20U;
 constexpr std::size_t kStdinBytes = 1U << 20U;
+constexpr std::size_t kToolArgumentBytes = 1U << 20U;
 constexpr std::size_t kPathBytes = 4096;
 constexpr std::size_t kMaxSteps = 100;
 constexpr std::size_t kMaxRepos = 10000;
 constexpr std::size_t kMaxDependencies = 1000;
 constexpr base::Millis kLongest{2592000000};  // 30 days
 
+// A tool of another server. The arguments stay text from here on: nothing looks into them.
+void read_call(Reader& reader, domain::Work& work) {
+  work.tool = reader.text("tool", kNameBytes);
+  if (reader.has("tool") && work.tool.empty()) reader.wrong("tool", "a text that is not empty");
+  const Json* arguments = reader.any_object("arguments");
+  if (arguments == nullptr) return;
+  if (!reader.has("tool")) reader.refuse("arguments go with a tool");
+  work.arguments = rpc::dump(*arguments);
+  if (work.arguments.size() > kToolArgumentBytes) {
+    reader.refuse("arguments come to " + std::to_string(work.arguments.size()) +
+                  " bytes, at most " + std::to_string(kToolArgumentBytes) + " are taken");
+  }
+}
+
 domain::Work read_work(Reader& reader) {
   domain::Work work;
-  reader.exactly_one({"command", "argv"});
+  reader.exactly_one({"command", "argv", "tool"});
   work.command = reader.text("command", kArgumentBytes);
   work.argv = reader.texts("argv", 4096, kArgumentBytes);
   if (reader.has("command") && work.command.empty())
@@ -27,6 +45,7 @@ domain::Work read_work(Reader& reader) {
   if (reader.has("argv") && (work.argv.empty() || work.argv.front().empty())) {
     reader.wrong("argv", "a program and its arguments");
   }
+  read_call(reader, work);
   work.env = read_env(reader);
   work.verify = reader.text("verify", kArgumentBytes);
   std::size_t bytes = 0;
@@ -39,11 +58,28 @@ domain::Work read_work(Reader& reader) {
   return work;
 }
 
-std::string read_worker_type(Reader& reader) {
-  std::string type = reader.text("worker_type");
-  if (type.empty() && !reader.has("worker_type")) return "shell";
-  if (type != "shell") reader.wrong("worker_type", "shell");
+// `calls`: the work is a tool, or the pool is one for them.
+std::string read_worker_type(Reader& reader, bool calls) {
+  const std::string usual = calls ? "mcp" : "shell";
+  const std::string type = reader.text("worker_type");
+  if (type.empty() && !reader.has("worker_type")) return usual;
+  if (type != usual) {
+    reader.wrong("worker_type", usual + (calls ? " (tools are called by such)" : ""));
+  }
   return type;
+}
+
+// What a pool of type mcp calls. The domain says which of it goes together.
+domain::PoolSettings read_settings(Reader& reader) {
+  domain::PoolSettings settings;
+  Reader fields = reader.object("settings");
+  settings.url = fields.text("url", kPathBytes);
+  settings.command = fields.texts("command", 256, kPathBytes);
+  settings.token_file = fields.text("token_file", kPathBytes);
+  settings.headers = fields.map("headers", 32, kPathBytes);
+  settings.ca_file = fields.text("ca_file", kPathBytes);
+  static_cast<void>(fields.finish());
+  return settings;
 }
 
 // A relative cwd is the repository's, and without one the client's.
@@ -65,6 +101,8 @@ void read_placement(Reader& reader, control::Service::SubmitArgs& args) {
   args.spec.affinity_key = reader.text("affinity_key", kKeyBytes);
   if (reader.has("pool") && reader.has("selector"))
     reader.refuse("give pool or selector, not both");
+  if (reader.has("selector") && !args.spec.work.tool.empty())
+    reader.refuse("selector chooses among pools of shell workers; name the pool of a tool");
   if (args.spec.selector == domain::Selector::Affinity && args.spec.affinity_key.empty()) {
     args.spec.affinity_key = args.spec.repo.empty() ? args.spec.caller : args.spec.repo;
   }
@@ -80,7 +118,7 @@ domain::StepSpec read_step(Reader& reader, std::string& pool) {
   step.each = reader.choice("each", domain::Each::Repo, domain::parse_each, "repo, once");
   step.on_failure = reader.choice("on_failure", domain::OnFailure::Stop, domain::parse_on_failure,
                                   "stop, continue, stop_all");
-  step.worker_type = read_worker_type(reader);
+  step.worker_type = read_worker_type(reader, !step.work.tool.empty());
   step.timeouts = read_timeouts(reader);
   step.retry = read_retry(reader);
   pool = reader.text("pool");
@@ -199,7 +237,7 @@ control::Service::SubmitArgs read_task(Reader& reader, const Asker& asker) {
   spec.repo = reader.text("repo");
   spec.work.cwd = read_cwd(reader, spec.repo, asker);
   read_placement(reader, args);
-  spec.worker_type = read_worker_type(reader);
+  spec.worker_type = read_worker_type(reader, !spec.work.tool.empty());
   spec.priority = static_cast<std::uint8_t>(
       reader.integer("priority", domain::kDefaultPriority, 0, domain::kPriorities - 1));
   spec.timeouts = read_timeouts(reader);
@@ -249,8 +287,12 @@ domain::PoolSpec read_pool(Reader& reader) {
   domain::PoolSpec spec;
   spec.name = reader.required_text("name", 64);
   const std::string type = reader.text("type");
-  if (reader.has("type") && type != "local") reader.wrong("type", "local");
-  spec.worker_type = read_worker_type(reader);
+  if (reader.has("type") && type != "local" && type != domain::kMcp) {
+    reader.wrong("type", "one of local, mcp");
+  }
+  if (!type.empty()) spec.type = type;
+  spec.worker_type = read_worker_type(reader, spec.type == domain::kMcp);
+  spec.settings = read_settings(reader);
   spec.min_workers = static_cast<int>(reader.integer("min_workers", 0, 0, 10000));
   spec.max_workers = static_cast<int>(reader.integer("max_workers", 4, 1, 10000));
   spec.max_queue = static_cast<int>(reader.integer("max_queue", 10000, 1, 1000000));
@@ -269,10 +311,11 @@ domain::PoolSpec read_pool(Reader& reader) {
 Json with_defaults(const Json& item, const Json& defaults) {
   if (!item.is_object() || !defaults.is_object()) return item;
   Json whole = item;
-  const bool says_what = names_any(item, {"command", "argv"});
+  const bool says_what = names_any(item, {"command", "argv", "tool"});
   const bool says_where = names_any(item, {"pool", "selector"});
   for (const auto& [key, value] : defaults.items()) {
-    if (says_what && (key == "command" || key == "argv")) continue;
+    const bool what = key == "command" || key == "argv" || key == "tool" || key == "arguments";
+    if (says_what && what) continue;
     if (says_where && (key == "pool" || key == "selector" || key == "affinity_key")) continue;
     Json& mine = whole[key];
     if (mine.is_null()) {

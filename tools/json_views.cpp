@@ -44,6 +44,10 @@ Json result_view(const domain::TaskResult& result) {
   put(view, "message", result.message);
   if (result.dropped_bytes > 0) view["dropped_bytes"] = result.dropped_bytes;
   if (!result.unenforced.empty()) view["unenforced"] = result.unenforced;
+  if (!result.structured.empty()) {
+    Json structured = Json::parse(result.structured, nullptr, false);
+    if (!structured.is_discarded()) view["structured"] = std::move(structured);
+  }
   return view;
 }
 
@@ -209,6 +213,9 @@ Json pool_view(const domain::PoolStatus& pool) {
             {"running", pool.running},
             {"delayed", pool.delayed}};
   if (!record.spec.labels.empty()) view["labels"] = record.spec.labels;
+  // A command's arguments may hold what is nobody's business.
+  const domain::PoolSettings& settings = record.spec.settings;
+  put(view, "server", settings.command.empty() ? settings.url : settings.command.front());
   if (record.state == domain::PoolState::Failed)
     view["unavailable_reason"] = "its workers cannot be started";
   return view;

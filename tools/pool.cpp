@@ -11,6 +11,8 @@ namespace {
 
 using domain::PoolStatus;
 
+constexpr base::Millis kExamineLimit{1000};  // of what a pool's settings name on this machine
+
 // Pools come by name, so the name of the last one shown is where the next page begins.
 std::string after_text(const std::string& name) { return "after:" + name; }
 
@@ -37,6 +39,15 @@ base::awaitable<mcp::ToolResult> pool_spawn(Context& context, Json arguments, mc
   co_return rpc::dump(answer);
 }
 
+// Those that need something of this machine which may be missing.
+std::vector<domain::PoolId> with_settings(const std::vector<PoolStatus>& pools) {
+  std::vector<domain::PoolId> ids;
+  for (const PoolStatus& pool : pools) {
+    if (!pool.record.spec.settings.empty()) ids.push_back(pool.record.id);
+  }
+  return ids;
+}
+
 bool has_label(const PoolStatus& pool, const Label& label) {
   if (label.key.empty()) return true;
   const auto at = pool.record.spec.labels.find(label.key);
@@ -56,14 +67,27 @@ base::awaitable<mcp::ToolResult> pool_list(Context& context, Json arguments, mcp
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   const auto after = parse_after(page.cursor);
   if (!after) co_return fail(after.error());
-  ItemList list(Json::object());
-  std::string last;
+  std::vector<PoolStatus> shown;
   bool more = false;
-  for (const PoolStatus& pool : context.service.pools()) {
+  for (PoolStatus& pool : context.service.pools()) {
     if (pool.record.spec.name <= *after || !has_label(pool, label)) continue;
     if (state && pool.record.state != *state) continue;
-    more = list.size() == static_cast<std::size_t>(page.limit) || !list.add(pool_view(pool));
+    more = shown.size() == static_cast<std::size_t>(page.limit);
     if (more) break;
+    shown.push_back(std::move(pool));
+  }
+  const auto problems = co_await context.service.pool_problems(with_settings(shown), kExamineLimit);
+  ItemList list(Json::object());
+  std::string last;
+  for (const PoolStatus& pool : shown) {
+    Json view = pool_view(pool);
+    if (const auto bad = problems.find(pool.record.id); bad != problems.end()) {
+      view["unavailable_reason"] = bad->second;
+    }
+    if (!list.add(view)) {
+      more = true;
+      break;
+    }
     last = pool.record.spec.name;
   }
   co_return list.finish("items", more ? after_text(last) : "");
@@ -175,13 +199,19 @@ base::awaitable<mcp::ToolResult> pool_health_tool(Context& context, Json argumen
   Reader reader(arguments, "", problem);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   const auto problems = co_await context.service.executor_problems(kProbeLimit);
+  const std::vector<PoolStatus> pools = context.service.pools();
+  const auto missing = co_await context.service.pool_problems(with_settings(pools), kExamineLimit);
   const base::WallTime now = context.timers.now().wall;
   std::map<std::string, std::vector<Json>> by_status;
-  for (const PoolStatus& pool : context.service.pools()) {
+  for (const PoolStatus& pool : pools) {
     Json health = pool_health(pool, now);
     if (const auto bad = problems.find(pool.record.spec.worker_type); bad != problems.end()) {
       health["status"] = "unhealthy";
       health["why"].push_back(bad->second);
+    }
+    if (const auto bad = missing.find(pool.record.id); bad != missing.end()) {
+      health["status"] = "unhealthy";
+      health["why"].insert(health["why"].begin(), bad->second);
     }
     by_status[health["status"].get<std::string>()].push_back(std::move(health));
   }
@@ -211,11 +241,10 @@ std::vector<mcp::Tool> pool_tools(Context& context) {
   std::vector<mcp::Tool> tools;
   tools.push_back(make_tool(context,
                             {"pool_spawn", "Make a pool",
-                             "Make a named pool of shell workers with its own size, queue, limits "
-                             "and defaults. Not needed for "
-                             "ordinary work: the pool `default` exists. The same name with the "
-                             "same settings answers the existing "
-                             "pool; use pool_scale to change one.",
+                             "Make a named pool of shell workers, or (type mcp) of calls to an MCP "
+                             "server's tools, with its own size, queue, limits and defaults. Not "
+                             "needed for ordinary work: the pool `default` exists. The same name "
+                             "and settings answer the existing pool; use pool_scale to change one.",
                              mcp::Effect::Idempotent},
                             pool_spawn));
   tools.push_back(make_tool(context,

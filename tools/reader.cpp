@@ -199,6 +199,13 @@ Reader Reader::object(const char* name) {
   return Reader(value == nullptr ? kNothing : *value, where(name), *problem_);
 }
 
+const Json* Reader::any_object(const char* name) {
+  const Json* value = find(name);
+  if (value == nullptr || value->is_object()) return value;
+  wrong(name, "an object");
+  return nullptr;
+}
+
 const Json* Reader::list(const char* name, std::size_t max_items) {
   const Json* value = find(name);
   if (value != nullptr && value->is_array() && !value->empty() && value->size() <= max_items)

@@ -66,6 +66,8 @@ class Reader {
 
   // A nested object; an empty one when absent. It has to be finished by itself.
   Reader object(const char* name);
+  // A nested object of any members, as it is; null when absent or wrong.
+  const Json* any_object(const char* name);
   // A list of 1 to `max_items`, or null when absent or wrong.
   const Json* list(const char* name, std::size_t max_items);
 

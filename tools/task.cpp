@@ -153,8 +153,8 @@ std::vector<mcp::Tool> task_tools(Context& context) {
   tools.push_back(make_tool(
       context,
       {"task_submit", "Run one task",
-       "Run one command (by /bin/sh -c) or argv on a worker pool, in a repository if one is named. "
-       "Use "
+       "Run one command (by /bin/sh -c), argv, or tool of another MCP server on a pool, in a "
+       "repository if one is named. Use "
        "workflow_run for the same work in many repositories or for several steps, task_batch for "
        "many "
        "different commands. On disk when it answers; wait_ms holds the call until it is done.",

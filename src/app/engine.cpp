@@ -18,6 +18,7 @@
 #include "outbound/session_buddy.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
+#include "workers/mcp_executor.h"
 #include "workers/shell_executor.h"
 
 namespace mahavishnu::app {
@@ -26,6 +27,9 @@ namespace {
 using base::awaitable;
 using base::fail;
 using base::Status;
+
+// Executed anew: also when another has taken its place on the disk.
+constexpr const char* kThisProgram = "/proc/self/exe";
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -174,7 +178,7 @@ workers::ShellOptions shell_options(const Config& config, const DataDirectory& d
                                     const std::string& node) {
   workers::ShellOptions options;
   options.run_dir = directory.run_folder();
-  options.executable = "/proc/self/exe";
+  options.executable = kThisProgram;
   options.node = node;
   options.lease = config.duration("work.lease_ms");
   options.output.keep = config.duration("output.keep");
@@ -245,6 +249,7 @@ struct Engine::Parts {
   Repositories repositories;
   std::optional<DataDirectory> directory;
   std::unique_ptr<workers::ShellExecutor> shell;
+  std::unique_ptr<workers::McpExecutor> mcp;
   std::unique_ptr<journal::SqliteJournal> journal;
   std::unique_ptr<workers::GitFacts> git;
   outbound::BreakerBoard breakers;
@@ -297,6 +302,8 @@ awaitable<Status> Engine::start_parts() {
                                                      shell_options(config, *p.directory, p.node));
   if (auto zygote = p.shell->start_zygote(); !zygote) co_return in_step("workers", zygote.error());
 
+  p.mcp = std::make_unique<workers::McpExecutor>(*p.shell, kThisProgram);
+
   journal::JournalOptions journal_options;
   journal_options.directory = p.directory->path();
   journal_options.ballast_bytes =
@@ -348,7 +355,7 @@ awaitable<Status> Engine::start_parts() {
   };
   p.service = std::make_unique<control::Service>(
       p.control, std::move(service_settings), *p.timers, *p.journal, *p.journal,
-      std::map<std::string, domain::Executor*>{{"shell", p.shell.get()}});
+      std::map<std::string, domain::Executor*>{{"mcp", p.mcp.get()}, {"shell", p.shell.get()}});
   p.service->set_repositories(p.repositories.index);
   const auto workers = static_cast<int>(config.number("pools.default.max_workers"));
   domain::Snapshot state = std::move(*snapshot);

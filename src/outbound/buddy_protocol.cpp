@@ -14,28 +14,12 @@ using Kind = Verdict::Kind;
 // Above 10,000 bytes content may be put into quarantine there.
 constexpr std::size_t kContentBytes = 9'500;
 constexpr std::size_t kSnippetBytes = 600;
-constexpr std::size_t kErrorBytes = 300;
 constexpr std::size_t kMostTags = 40;
 // The best first.
 constexpr std::array<std::string_view, 3> kStoreTools{"store_memory", "store_conversation",
                                                       "store_reflection"};
 constexpr std::array<std::string_view, 3> kSearchTools{"fingerprint_search", "search_conversations",
                                                        "quick_search"};
-constexpr int kInvalidParams = -32602;
-
-std::string cut(std::string_view text, std::size_t bytes) {
-  if (text.size() <= bytes) return std::string(text);
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
-  return std::string(text.substr(0, bytes)) + "…";
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 template <std::size_t N>
 void choose_of(const std::array<std::string_view, N>& order, const Json& tool, BuddyTool& chosen) {
@@ -107,53 +91,6 @@ void keep_taken(const BuddyTool& tool, Json& arguments) {
   }
 }
 
-// The text of a tool's result.
-std::string text_of(const Json& result) {
-  std::string text;
-  const auto content = result.find("content");
-  if (content == result.end() || !content->is_array()) return text;
-  for (const auto& part : *content) {
-    if (part.is_object() && part.value("type", "") == "text" && part.contains("text") &&
-        part["text"].is_string()) {
-      text += (text.empty() ? "" : "\n") + part["text"].get<std::string>();
-    }
-  }
-  return text;
-}
-
-Json parsed(std::string_view text) {
-  Json document = Json::parse(text, nullptr, false);
-  return document.is_discarded() ? Json() : document;
-}
-
-bool answers(const Json& message, std::int64_t id) {
-  return message.is_object() && message.contains("id") && message["id"] == id &&
-         (message.contains("result") || message.contains("error"));
-}
-
-Verdict trouble(std::string error) { return {Kind::Trouble, std::move(error), {}}; }
-
-// Of a status that is no success.
-Verdict judge_status(const net::HttpReply& reply, bool in_session) {
-  const std::string said = "it answered HTTP " + std::to_string(reply.status);
-  const std::string body = cut(reply.body, kErrorBytes);
-  if (reply.status >= 300 && reply.status < 400) {
-    return trouble(said + ", a redirect to " + cut(reply.header("location"), kErrorBytes) +
-                   "; set session_buddy.url to where it is");
-  }
-  const bool of_session = lower(body).find("session") != std::string::npos;
-  if (in_session && (reply.status == 404 || (reply.status == 400 && of_session))) {
-    return {Kind::Expired, said, {}};
-  }
-  if (reply.status == 400 || reply.status == 413 || reply.status == 422) {
-    return {Kind::Refused, said + ": " + body, {}};
-  }
-  if (reply.status == 401 || reply.status == 403) {
-    return trouble(said + "; give it a token with session_buddy.token_file");
-  }
-  return trouble(said + (body.empty() ? "" : ": " + body));
-}
-
 }  // namespace
 
 void choose(const Json& tools, BuddyTools& chosen) {
@@ -185,62 +122,6 @@ Json search_arguments(const BuddyTool& tool, const std::string& words, int limit
   return arguments;
 }
 
-std::string request_body(std::int64_t id, const char* method, Json params) {
-  Json body{{"jsonrpc", "2.0"}, {"method", method}};
-  if (id > 0) body["id"] = id;
-  if (!params.is_null()) body["params"] = std::move(params);
-  return rpc::dump(body);
-}
-
-Json find_answer(const std::string& content_type, std::string_view body, std::int64_t id) {
-  if (lower(content_type).find("text/event-stream") == std::string::npos) {
-    Json message = parsed(body);
-    return answers(message, id) ? message : Json();
-  }
-  // Events end with an empty line; their data may have several lines.
-  std::string data;
-  while (!body.empty()) {
-    const auto end = std::min(body.find('\n'), body.size());
-    std::string_view line = body.substr(0, end);
-    const bool whole = end < body.size();
-    body.remove_prefix(std::min(end + 1, body.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.starts_with("data:")) {
-      line.remove_prefix(line.starts_with("data: ") ? 6 : 5);
-      data.append(data.empty() ? "" : "\n").append(line);
-    } else if (line.empty() && whole) {
-      Json message = parsed(std::exchange(data, {}));
-      if (answers(message, id)) return message;
-    }
-  }
-  Json message = parsed(data);
-  return answers(message, id) ? message : Json();
-}
-
-Verdict judge_rpc(const base::Result<net::HttpReply>& reply, std::int64_t id, bool in_session) {
-  if (!reply) {
-    const bool stopped = reply.error().code == base::ErrorCode::Cancelled;
-    return {stopped ? Kind::Cancelled : Kind::Trouble, reply.error().message, {}};
-  }
-  if (reply->status < 200 || reply->status >= 300) return judge_status(*reply, in_session);
-  Json message = find_answer(reply->header("content-type"), reply->body, id);
-  if (message.is_null()) {
-    return trouble("it answered with something else than an answer: " +
-                   cut(domain::plain_text(reply->body), 80));
-  }
-  if (!message.contains("error")) return {Kind::Accepted, "", std::move(message["result"])};
-  const Json& error = message["error"];
-  int code = 0;
-  std::string text = "an error without words";
-  if (error.is_object()) {
-    if (error.contains("code") && error["code"].is_number_integer()) code = error["code"];
-    if (error.contains("message") && error["message"].is_string()) text = error["message"];
-  }
-  text = cut(text, kErrorBytes);
-  if (code == kInvalidParams) return {Kind::Refused, text, {}};
-  return trouble("it answered error " + std::to_string(code) + ": " + text);
-}
-
 Verdict judge_tool(Verdict verdict) {
   const bool refused = verdict.kind == Kind::Refused;
   if (verdict.kind != Kind::Accepted && !refused) return verdict;
@@ -250,11 +131,10 @@ Verdict judge_tool(Verdict verdict) {
   const bool failed =
       refused || (verdict.result.is_object() && verdict.result.contains("isError") &&
                   verdict.result["isError"] == true);
-  if (low.starts_with("reflection tools not available")) return trouble(cut(text, kErrorBytes));
-  const auto tells = [&low](const char* words) { return low.find(words) != std::string::npos; };
-  if (failed && tells("tool") && (tells("unknown") || tells("not found"))) {
-    return {Kind::Expired, cut(text, kErrorBytes), {}};
+  if (low.starts_with("reflection tools not available")) {
+    return {Kind::Trouble, cut(text, kErrorBytes)};
   }
+  if (failed && names_unknown(text)) return {Kind::Expired, cut(text, kErrorBytes)};
   const Json structured =
       verdict.result.is_object() ? verdict.result.value("structuredContent", Json()) : Json();
   const bool no_success =
@@ -273,8 +153,8 @@ Verdict judge_rest(const base::Result<net::HttpReply>& reply) {
   if (reply->status != 200) return judge_status(*reply, false);
   Json document = parsed(reply->body);
   if (document.is_null()) {
-    return trouble("it answered with something else than JSON: " +
-                   cut(domain::plain_text(reply->body), 80));
+    return {Kind::Trouble, "it answered with something else than JSON: " +
+                               cut(domain::plain_text(reply->body), 80)};
   }
   if (document.is_object() && document.contains("error") && !document["error"].is_null()) {
     return {Kind::Refused, cut(rpc::dump(document["error"]), kErrorBytes), {}};

@@ -1,7 +1,5 @@
 #include "outbound/buddy_session.h"
 
-#include <memory>
-#include <optional>
 #include <utility>
 
 #include "rpc/codec.h"
@@ -13,113 +11,38 @@ using base::awaitable;
 using base::Result;
 using Kind = Verdict::Kind;
 
-constexpr const char* kModern = "2026-07-28";
-constexpr const char* kOffered = "2025-11-25";
 constexpr int kMostPages = 50;  // of tools/list
 
-Json client_info() { return {{"name", "mahavishnu"}, {"version", MAHAVISHNU_VERSION}}; }
-
-Json modern_metadata() {
-  return {{"io.modelcontextprotocol/protocolVersion", kModern},
-          {"io.modelcontextprotocol/clientInfo", client_info()},
-          {"io.modelcontextprotocol/clientCapabilities", Json::object()}};
+McpHttp::Options mcp_options(const BuddySession::Options& options) {
+  McpHttp::Options mcp;
+  mcp.token = options.token;
+  mcp.repeatable = true;  // an item may come twice, and carries its id
+  return mcp;
 }
 
-// What one coroutine waits for and a client's thread brings.
-struct Waiting {
-  explicit Waiting(const asio::any_io_executor& executor)
-      : ready(executor, asio::steady_timer::time_point::max()) {}
-  asio::steady_timer ready;  // never fires by itself
-  std::optional<Result<net::HttpReply>> reply;
-};
-
-Verdict verdict_of(Kind kind, std::string error) { return {kind, std::move(error), {}}; }
+Verdict verdict_of(Kind kind, std::string error) { return {kind, std::move(error)}; }
 
 bool is_missing(int status) { return status == 404 || status == 405; }
 
 }  // namespace
 
 BuddySession::BuddySession(asio::any_io_executor executor, net::HttpClient& client, Options options)
-    : executor_(std::move(executor)),
-      client_(client),
+    : client_(client),
       options_(std::move(options)),
-      endpoint_(client.origin().path.empty() ? "/mcp" : client.origin().path) {}
-
-awaitable<Result<net::HttpReply>> BuddySession::send(net::HttpCall call) {
-  auto waiting = std::make_shared<Waiting>(executor_);
-  auto answered = [waiting, executor = executor_](Result<net::HttpReply> reply) mutable {
-    // What is waited on ends on the executor, not with the client's thread.
-    asio::post(executor, [waiting = std::move(waiting), reply = std::move(reply)]() mutable {
-      waiting->reply = std::move(reply);
-      waiting->ready.cancel();
-    });
-  };
-  client_.send(std::move(call), std::move(answered));
-  // Always answered: the client answers within its limits, or when it is stopped.
-  while (!waiting->reply) {
-    waiting->ready.expires_at(asio::steady_timer::time_point::max());
-    co_await waiting->ready.async_wait(base::as_result);
-  }
-  co_return std::move(*waiting->reply);
-}
-
-net::HttpCall BuddySession::call_to(std::string path, std::string body) const {
-  net::HttpCall call;
-  call.path = std::move(path);
-  call.body = std::move(body);
-  call.repeatable = true;  // an item may come twice, and carries its id
-  call.headers = {{"Accept", "application/json, text/event-stream"}};
-  if (!options_.token.empty()) {
-    call.headers.emplace_back("Authorization", "Bearer " + options_.token);
-  }
-  return call;
-}
-
-// One JSON-RPC request, or with no id in it a notification, in the dialect that is spoken or tried.
-awaitable<Verdict> BuddySession::request(const char* method, Json params, std::string name,
-                                         base::Millis total) {
-  const Dialect dialect = connected() ? dialect_ : trying_;
-  const std::string_view what = method;
-  const bool notification = what.starts_with("notifications/");
-  const std::int64_t id = notification ? 0 : next_id_++;
-  if (dialect == Dialect::Modern) params["_meta"] = modern_metadata();
-  net::HttpCall call = call_to(endpoint_, request_body(id, method, std::move(params)));
-  call.total = total;
-  if (!version_.empty()) call.headers.emplace_back("MCP-Protocol-Version", version_);
-  if (!session_.empty()) call.headers.emplace_back("Mcp-Session-Id", session_);
-  if (dialect == Dialect::Modern) {
-    call.headers.emplace_back("Mcp-Method", method);
-    if (!name.empty()) call.headers.emplace_back("Mcp-Name", name);
-  }
-  if (!notification) {
-    call.enough = [id](std::string_view body) {
-      return body.ends_with("\n\n") && !find_answer("text/event-stream", body, id).is_null();
-    };
-  }
-  const bool in_session = !session_.empty();
-  const auto reply = co_await send(std::move(call));
-  last_status_ = reply ? reply->status : 0;
-  if (reply && what == "initialize") session_ = reply->header("mcp-session-id");
-  if (notification && reply && reply->status >= 200 && reply->status < 300) co_return Verdict{};
-  co_return judge_rpc(reply, id, in_session);
-}
+      mcp_(std::move(executor), client, mcp_options(options_)) {}
 
 // ── Finding out how it speaks ────────────────────────────────────────────────────────────────────
 
 awaitable<Verdict> BuddySession::connect() {
   dialect_ = Dialect::None;
   tools_ = {};
-  session_.clear();
-  version_.clear();
-  Verdict verdict;
   if (options_.protocol != Protocol::Rest) {
-    verdict = co_await discover();
-    if (verdict.kind != Kind::Accepted && last_status_ != 0) verdict = co_await shake_hands();
-    const bool missing = verdict.kind != Kind::Accepted && is_missing(last_status_);
+    Verdict verdict = co_await mcp_.connect();
+    const bool missing = verdict.kind != Kind::Accepted && is_missing(mcp_.last_status());
     if (!missing || options_.protocol == Protocol::Mcp) {
       if (verdict.kind == Kind::Accepted) verdict = co_await list_tools();
       if (verdict.kind == Kind::Accepted) {
-        dialect_ = trying_;
+        dialect_ = Dialect::Mcp;
         ++conversation_;
       } else if (verdict.kind != Kind::Cancelled) {
         verdict.kind = Kind::Trouble;
@@ -128,42 +51,10 @@ awaitable<Verdict> BuddySession::connect() {
     }
   }
   tools_.store.name = "store_memory";
-  session_.clear();
-  version_.clear();
+  mcp_.forget();
   dialect_ = Dialect::Rest;
   ++conversation_;
   co_return Verdict{};
-}
-
-awaitable<Verdict> BuddySession::discover() {
-  trying_ = Dialect::Modern;
-  version_ = kModern;
-  Verdict verdict = co_await request("server/discover", Json::object(), "", base::Millis(0));
-  if (verdict.kind != Kind::Accepted) co_return verdict;
-  const Json versions = verdict.result.is_object()
-                            ? verdict.result.value("supportedVersions", Json::array())
-                            : Json::array();
-  for (const Json& version : versions) {
-    if (version == kModern) co_return verdict;
-  }
-  co_return verdict_of(Kind::Trouble, std::string("it does not speak ") + kModern);
-}
-
-awaitable<Verdict> BuddySession::shake_hands() {
-  trying_ = Dialect::Handshake;
-  version_.clear();
-  Json params{{"protocolVersion", kOffered},
-              {"capabilities", Json::object()},
-              {"clientInfo", client_info()}};
-  Verdict verdict = co_await request("initialize", std::move(params), "", base::Millis(0));
-  if (verdict.kind != Kind::Accepted) co_return verdict;
-  version_ = kOffered;
-  if (verdict.result.is_object() && verdict.result.contains("protocolVersion") &&
-      verdict.result["protocolVersion"].is_string()) {
-    version_ = verdict.result["protocolVersion"];
-  }
-  verdict = co_await request("notifications/initialized", Json(), "", base::Millis(0));
-  co_return verdict;
 }
 
 awaitable<Verdict> BuddySession::list_tools() {
@@ -171,7 +62,8 @@ awaitable<Verdict> BuddySession::list_tools() {
   for (int page = 0; page < kMostPages; ++page) {
     Json params = Json::object();
     if (!cursor.empty()) params["cursor"] = cursor;
-    Verdict verdict = co_await request("tools/list", std::move(params), "", base::Millis(0));
+    Verdict verdict =
+        co_await mcp_.request_within(base::Millis(0), "tools/list", std::move(params));
     if (verdict.kind != Kind::Accepted) co_return verdict;
     const Json& result = verdict.result;
     if (!result.is_object()) break;
@@ -195,13 +87,13 @@ void BuddySession::forget(std::uint64_t began) {
 awaitable<Verdict> BuddySession::call_tool(std::string name, Json arguments, base::Millis total) {
   if (dialect_ == Dialect::Rest) {
     const std::string path = client_.origin().path + "/tools/call";
-    net::HttpCall call = call_to(path, rpc::dump({{"name", name}, {"arguments", arguments}}));
+    net::HttpCall call = mcp_.call_to(path, rpc::dump({{"name", name}, {"arguments", arguments}}));
     call.total = total;
-    const auto reply = co_await send(std::move(call));
+    const auto reply = co_await mcp_.send(std::move(call));
     co_return judge_rest(reply);
   }
   Json params{{"name", name}, {"arguments", std::move(arguments)}};
-  Verdict verdict = co_await request("tools/call", std::move(params), std::move(name), total);
+  Verdict verdict = co_await mcp_.request_within(total, "tools/call", std::move(params));
   co_return judge_tool(std::move(verdict));
 }
 
@@ -227,11 +119,10 @@ std::string BuddySession::spoken() const {
       return "";
     case Dialect::Rest:
       return "rest, " + tools_.store.name;
-    case Dialect::Modern:
-    case Dialect::Handshake:
+    case Dialect::Mcp:
       break;
   }
-  return "mcp " + version_ + ", " + tools_.store.name;
+  return "mcp " + mcp_.version() + ", " + tools_.store.name;
 }
 
 }  // namespace mahavishnu::outbound

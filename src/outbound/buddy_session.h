@@ -11,6 +11,7 @@
 
 #include "base/asio.h"
 #include "outbound/buddy_protocol.h"
+#include "outbound/mcp_http.h"
 
 namespace mahavishnu::outbound {
 
@@ -43,29 +44,17 @@ class BuddySession {
   std::string spoken() const;  // "mcp 2025-06-18, store_reflection"
 
  private:
-  enum class Dialect : std::uint8_t { None, Modern, Handshake, Rest };
+  enum class Dialect : std::uint8_t { None, Mcp, Rest };
 
-  base::awaitable<base::Result<net::HttpReply>> send(net::HttpCall call);
-  base::awaitable<Verdict> request(const char* method, Json params, std::string name,
-                                   base::Millis total);
   base::awaitable<Verdict> call_tool(std::string name, Json arguments, base::Millis total);
-  base::awaitable<Verdict> discover();
-  base::awaitable<Verdict> shake_hands();
   base::awaitable<Verdict> list_tools();
-  net::HttpCall call_to(std::string path, std::string body) const;
 
-  asio::any_io_executor executor_;
   net::HttpClient& client_;
   const Options options_;
-  const std::string endpoint_;
+  McpHttp mcp_;
   Dialect dialect_ = Dialect::None;
-  Dialect trying_ = Dialect::None;  // while connecting
-  int last_status_ = 0;             // of the last answer while connecting
-  std::string session_;
-  std::string version_;
   BuddyTools tools_;
   std::uint64_t conversation_ = 0;
-  std::int64_t next_id_ = 1;
 };
 
 }  // namespace mahavishnu::outbound

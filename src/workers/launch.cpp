@@ -13,6 +13,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "workers/report.h"
+
 namespace mahavishnu::workers {
 namespace {
 
@@ -68,6 +70,9 @@ void limit(int what, std::uint64_t soft, std::uint64_t hard) {
   for (const int entry : plan.cgroup_entries) {
     child.entered = ::write(entry, "0", 1) == 1 && child.entered;
   }
+  // Last of the descriptors: another one may have had this number.
+  if (plan.report == kReportDescriptor) ::fcntl(plan.report, F_SETFD, 0);
+  if (plan.report >= 0) ::dup2(plan.report, kReportDescriptor);
   if (plan.cpu_seconds > 0) limit(RLIMIT_CPU, plan.cpu_seconds, plan.cpu_seconds + 1);
   if (plan.address_space > 0) limit(RLIMIT_AS, plan.address_space, plan.address_space);
   struct sigaction standard {};

@@ -58,7 +58,7 @@ std::string encode_order(const ShimOrder& order) {
   out.number(count(a.timeouts.idle)).number(count(a.timeouts.run));
   out.number(count(a.total_left)).number(count(a.grace));
   out.number(count(order.lease)).text(order.run_dir).text(order.node);
-  out.text(order.spare);
+  out.text(order.spare).number(a.calls_tool ? 1 : 0);
   return encode(Kind::Order, out.take());
 }
 
@@ -81,6 +81,7 @@ std::optional<ShimOrder> decode_order(std::string_view body) {
   order.run_dir = in.text();
   order.node = in.text();
   order.spare = in.text();
+  a.calls_tool = in.number() != 0;
   if (!in.good()) return std::nullopt;
   return order;
 }
@@ -138,6 +139,7 @@ std::string encode_end(const AttemptEnded& end) {
   out.number(result.output_bytes).number(result.dropped_bytes);
   out.text(result.spool).text(result.message).number(result.unenforced.size());
   for (const auto& limit : result.unenforced) out.text(limit);
+  out.text(result.structured);
   return encode(Kind::Ended, out.take());
 }
 
@@ -161,6 +163,8 @@ std::optional<AttemptEnded> decode_end(std::string_view body) {
   for (auto left = in.number(); left > 0 && in.good(); --left) {
     result.unenforced.push_back(in.text());
   }
+  // A shim that was started before there was such a thing has not written it.
+  if (!in.at_end()) result.structured = in.text();
   if (!in.good()) return std::nullopt;
   return end;
 }

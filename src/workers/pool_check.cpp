@@ -13,12 +13,16 @@
 namespace mahavishnu::workers {
 namespace {
 
-std::string unreadable(const char* name, const std::string& path) {
+std::string unreadable(const char* name, const std::string& path, bool secret) {
   if (path.empty()) return "";
   struct stat status {};
   // Opened without waiting: it may be a pipe, which nobody writes to.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file && ::fstat(file.get(), &status) == 0 && !S_ISDIR(status.st_mode)) return "";
+  if (file && ::fstat(file.get(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+    if (!secret || (status.st_mode & 077U) == 0) return "";
+    return "others may read the " + std::string(name) + " " + path + "; close it with: chmod 600 " +
+           path;
+  }
   return std::string(name) + " " + path +
          " cannot be read: " + (file ? "it is a directory" : std::strerror(errno));
 }
@@ -37,8 +41,8 @@ std::string not_runnable(const std::string& name, const domain::StringMap& env) 
 std::string missing_for(const domain::PoolSpec& pool, const domain::StringMap& env) {
   const domain::PoolSettings& settings = pool.settings;
   if (!settings.command.empty()) return not_runnable(settings.command.front(), env);
-  std::string missing = unreadable("token_file", settings.token_file);
-  return missing.empty() ? unreadable("ca_file", settings.ca_file) : missing;
+  std::string missing = unreadable("token_file", settings.token_file, true);
+  return missing.empty() ? unreadable("ca_file", settings.ca_file, false) : missing;
 }
 
 }  // namespace mahavishnu::workers

@@ -95,6 +95,8 @@ bool Shim::start() {
   }
   plan_.env.push_back("MAHAVISHNU_ATTEMPT=" +
                       attempt_mark(attempt().task, attempt().attempt, attempt().fence));
+  if (attempt().calls_tool) report_ = make_report();
+  plan_.report = report_.get();
   auto launched = launch_command(
       work.command.empty() ? work.argv : std::vector<std::string>{"/bin/sh", "-c", work.command});
   if (!launched) {
@@ -260,6 +262,7 @@ bool Shim::verify() {
   if (verifying_ || attempt().work.verify.empty()) return false;
   verifying_ = true;
   streams_.drain(output_);
+  plan_.report = -1;
   const auto launched = launch_command({"/bin/sh", "-c", attempt().work.verify});
   if (!launched) refuse(Reason::VerifyFailed, launched.error().message);
   return static_cast<bool>(launched);
@@ -327,9 +330,14 @@ void Shim::stop(Reason why, std::string message) {
   if (started_) begin_ending(attempt().grace);
 }
 
+// Who calls a tool tells its server first, and then ends it; what it leaves is ended as of others.
 void Shim::begin_ending(Millis grace) {
   kill_at_ = base::mono_now() + grace;
-  signal_descendants(SIGTERM);
+  if (attempt().calls_tool && main_ != 0 && !verifying_) {
+    ::kill(main_, SIGTERM);
+  } else {
+    signal_descendants(SIGTERM);
+  }
 }
 
 void Shim::end_what_is_left(MonoTime now) {
@@ -346,8 +354,19 @@ void Shim::signal_descendants(int signal) {
   for (const pid_t pid : descendants_of(::getpid())) ::kill(pid, signal);
 }
 
+// What the program says of its end is more than its exit code, unless it was ended.
+void Shim::take_report() {
+  if (!report_) return;
+  auto report = read_report(report_.get());
+  if (!report) return;
+  const bool by_itself = end_.reason == Reason::Ok || end_.reason == Reason::ExitCode;
+  if (by_itself && !report->message.empty()) end_.result.message = std::move(report->message);
+  end_.result.structured = std::move(report->structured);
+}
+
 bool Shim::finish() {
   streams_.drain(output_);
+  take_report();
   end_.processes_left = childless_ ? 0 : static_cast<int>(descendants_of(::getpid()).size());
   if (end_.processes_left > 0) {
     end_.result.message +=

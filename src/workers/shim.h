@@ -19,6 +19,7 @@
 #include "workers/kept_output.h"
 #include "workers/launch.h"
 #include "workers/messages.h"
+#include "workers/report.h"
 #include "workers/server_link.h"
 #include "workers/start_lock.h"
 #include "workers/streams.h"
@@ -60,6 +61,7 @@ class Shim {
   void stop(Reason why, std::string message);
   void begin_ending(base::Millis grace);
   void end_what_is_left(MonoTime now);
+  void take_report();
   void signal_descendants(int signal);
   bool finish();
   bool may_stay();
@@ -75,6 +77,7 @@ class Shim {
   std::string former_scratch_;
   KeptOutput output_;
   Streams streams_;
+  Descriptor report_;  // of a program that calls a tool
   Cgroup cgroup_;
   LaunchPlan plan_;
   AttemptEnded end_;

@@ -27,6 +27,7 @@ class Reader {
   explicit Reader(std::string_view bytes) : rest_(bytes) {}
   std::uint64_t number();
   std::string text();
+  bool at_end() const { return rest_.empty(); }
   bool good() const { return good_; }
 
  private:

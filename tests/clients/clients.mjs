@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 
 import { memorySync } from './memory_sync.mjs';
 import { sdks } from './sdks.mjs';
+import { toolPools } from './tool_pools.mjs';
 import { repositories, World } from './world.mjs';
 
 const longest = 60_000; // ms, for any one request
@@ -242,6 +243,7 @@ try {
   }
   await byHand(world, server);
   await memorySync(world, check);
+  await toolPools(world, check);
 } catch (error) {
   failed += 1;
   console.log(`not ok the tests could not go on\n    ${error.stack}`);

@@ -227,3 +227,64 @@ TEST_SUITE("buddy answers") {
     CHECK(hits_of(Json(), 10).empty());
   }
 }
+
+TEST_SUITE("events that grow") {
+  TEST_CASE("each message is told once, however the bytes come") {
+    const std::string body =
+        "event: message\ndata: {\"id\":1}\n\n: a comment\n\nid: 7\ndata:{\"id\":\ndata: 2}\r\n\r\n"
+        "data: nonsense\n\ndata: {\"id\":3}\n\n";
+    for (const std::size_t step : {std::size_t{1}, std::size_t{7}, body.size()}) {
+      EventReader reader;
+      std::vector<int> ids;
+      for (std::size_t size = 0; size < body.size() + step; size += step) {
+        for (const Json& message : reader.take(std::string_view(body).substr(0, size))) {
+          ids.push_back(message["id"].get<int>());
+        }
+      }
+      CHECK(ids == std::vector<int>{1, 2, 3});
+    }
+  }
+
+  TEST_CASE("an event at the end need not be closed, but is only taken as the last") {
+    const std::string body = "data: {\"id\":1}\n\ndata: {\"id\":2}";
+    EventReader reader;
+    CHECK(reader.take(body).size() == 1);
+    const auto last = reader.take(body, true);
+    REQUIRE(last.size() == 1);
+    CHECK(last[0]["id"] == 2);
+  }
+}
+
+TEST_SUITE("what a client of MCP says") {
+  TEST_CASE("metadata is put beside the params of its era") {
+    CHECK(with_metadata({{"a", 1}}, false) == Json{{"a", 1}});
+    CHECK(with_metadata({{"a", 1}}, false, 5) == Json{{"a", 1}, {"_meta", {{"progressToken", 5}}}});
+    const Json modern = with_metadata(Json::object(), true, 5);
+    CHECK(modern["_meta"]["io.modelcontextprotocol/protocolVersion"] == kModern);
+    CHECK(modern["_meta"]["progressToken"] == 5);
+  }
+
+  TEST_CASE("a revision that is not told is the one that was offered") {
+    CHECK(agreed_version({{"protocolVersion", "2025-03-26"}}) == "2025-03-26");
+    CHECK(agreed_version({{"protocolVersion", 7}}) == kOffered);
+    CHECK(agreed_version(Json()) == kOffered);
+    CHECK(speaks_modern({{"supportedVersions", {"2026-07-28"}}}));
+    CHECK_FALSE(speaks_modern({{"supportedVersions", {"2027-01-01"}}}));
+    CHECK_FALSE(speaks_modern({{"supportedVersions", "2026-07-28"}}));
+  }
+
+  TEST_CASE("errors that name an unknown tool are known by their words") {
+    CHECK(names_unknown("Unknown tool: x"));
+    CHECK(names_unknown("Tool x not found"));
+    CHECK_FALSE(names_unknown("no such file"));
+  }
+
+  TEST_CASE("an error in the body of a status says more than the status") {
+    const auto verdict = judge_rpc(
+        http(400, R"({"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"not served"}})"), 1,
+        false);
+    CHECK(verdict.kind == Kind::Refused);
+    CHECK(verdict.rpc_code == -32022);
+    CHECK(verdict.error == "it answered error -32022: not served");
+  }
+}

@@ -1,6 +1,7 @@
 // An executor whose attempts start and end when the test says so.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -45,11 +46,13 @@ class HandExecutor final : public domain::Executor {
   }
   void stop(domain::Fence fence, domain::Reason why) override { attempts_[fence].stop = why; }
   void release(domain::Fence fence) override { attempts_[fence].released = true; }
-  void read_output(domain::Fence fence, domain::OutputStream, std::int64_t, std::size_t,
+  void read_output(domain::Fence fence, domain::OutputStream, std::int64_t offset, std::size_t,
                    std::function<void(domain::Result<domain::OutputChunk>)> answer) override {
     domain::OutputChunk chunk;
-    chunk.text = attempts_[fence].output;
-    chunk.next_offset = chunk.text.size();
+    const std::string& all = attempts_[fence].output;
+    chunk.text =
+        offset < 0 ? all : all.substr(std::min(static_cast<std::size_t>(offset), all.size()));
+    chunk.next_offset = all.size();
     answer(chunk);
   }
   void read_spool(std::string spool, domain::OutputStream, std::int64_t, std::size_t,

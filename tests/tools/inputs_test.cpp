@@ -80,12 +80,39 @@ TEST_SUITE("task arguments") {
   }
 
   TEST_CASE("command and argv together, or neither, are refused") {
-    CHECK(refusal(task(Json::object())) == "give exactly one of command, argv; none came");
+    CHECK(refusal(task(Json::object())) == "give exactly one of command, argv, tool; none came");
     CHECK(refusal(task({{"command", "a"}, {"argv", {"b"}}})) ==
-          "give exactly one of command, argv; more than one came");
+          "give exactly one of command, argv, tool; more than one came");
     CHECK(refusal(task({{"command", ""}})) != "");
     CHECK(refusal(task({{"argv", Json::array()}})) != "");
     CHECK(refusal(task({{"argv", {""}}})) != "");
+  }
+
+  TEST_CASE("a tool and its arguments arrive, the arguments as text") {
+    const auto args =
+        task({{"tool", "search"}, {"arguments", {{"query", "é"}}}, {"pool", "buddy"}});
+    REQUIRE_MESSAGE(args, refusal(args));
+    CHECK(args->spec.work.tool == "search");
+    CHECK(args->spec.work.arguments == R"({"query":"é"})");
+    CHECK(args->spec.worker_type == "mcp");
+    CHECK(task({{"tool", "search"}})->spec.work.arguments == "");
+    CHECK(task({{"tool", "search"}, {"worker_type", "mcp"}}));
+  }
+
+  TEST_CASE("what does not go with a tool, or without one, is refused") {
+    CHECK(refusal(task({{"tool", ""}})) == "tool: expected a text that is not empty, got \"\"");
+    CHECK(refusal(task({{"command", "a"}, {"arguments", Json::object()}})) ==
+          "arguments go with a tool");
+    CHECK(refusal(task({{"tool", "x"}, {"arguments", {1}}})) ==
+          "arguments: expected an object, got a list of 1");
+    CHECK(refusal(task({{"tool", "x"}, {"arguments", {{"a", std::string(1U << 20U, 'x')}}}}))
+              .find("at most 1048576 are taken") != std::string::npos);
+    CHECK(refusal(task({{"tool", "x"}, {"selector", "random"}})).find("name the pool of a tool") !=
+          std::string::npos);
+    CHECK(refusal(task({{"tool", "x"}, {"worker_type", "shell"}})).find("expected mcp") !=
+          std::string::npos);
+    CHECK(refusal(task({{"command", "x"}, {"worker_type", "mcp"}})).find("expected shell") !=
+          std::string::npos);
   }
 
   TEST_CASE("a pool and a selector exclude each other") {
@@ -135,6 +162,11 @@ TEST_SUITE("batch defaults") {
     const Json whole =
         with_defaults({{"argv", {"x"}}, {"selector", "random"}}, {{"command", "a"}, {"pool", "p"}});
     CHECK(whole == Json{{"argv", {"x"}}, {"selector", "random"}});
+    const Json tool{{"tool", "x"}, {"arguments", {{"a", 1}}}};
+    CHECK(with_defaults({{"command", "c"}}, tool) == Json{{"command", "c"}});
+    CHECK(with_defaults({{"tool", "y"}}, tool) == Json{{"tool", "y"}});
+    CHECK(with_defaults({{"arguments", {{"b", 2}}}}, tool) ==
+          Json{{"tool", "x"}, {"arguments", {{"a", 1}, {"b", 2}}}});
   }
 
   TEST_CASE("an item that is no object stays what it is") {
@@ -166,7 +198,7 @@ TEST_SUITE("workflow arguments") {
 
   TEST_CASE("a step's problem names the step") {
     CHECK(refusal(workflow(steps({{"id", "a"}}))) ==
-          "steps[0]: give exactly one of command, argv; none came");
+          "steps[0]: give exactly one of command, argv, tool; none came");
     CHECK(refusal(
               workflow(steps({{"id", "a"}, {"command", "x"}, {"retry", {{"max_attempts", 0}}}}))) ==
           "steps[0].retry.max_attempts: expected an integer from 1 to 100, got 0");
@@ -192,6 +224,26 @@ TEST_SUITE("workflow arguments") {
 }
 
 TEST_SUITE("pool arguments") {
+  TEST_CASE("a pool of type mcp has workers of that type, and a server") {
+    std::optional<Error> problem;
+    const Json document{{"name", "p"},
+                        {"type", "mcp"},
+                        {"settings",
+                         {{"url", "https://host/mcp"},
+                          {"token_file", "/etc/token"},
+                          {"headers", {{"X-Team", "core"}}},
+                          {"ca_file", "/etc/ca.pem"}}}};
+    Reader reader(document, "", problem);
+    const auto spec = read_pool(reader);
+    REQUIRE(reader.finish());
+    CHECK(spec.type == "mcp");
+    CHECK(spec.worker_type == "mcp");
+    CHECK(spec.settings.url == "https://host/mcp");
+    CHECK(spec.settings.token_file == "/etc/token");
+    CHECK(spec.settings.headers.at("X-Team") == "core");
+    CHECK(spec.settings.ca_file == "/etc/ca.pem");
+  }
+
   TEST_CASE("fewer workers at most than at least are refused") {
     std::optional<Error> problem;
     const Json document{{"name", "p"}, {"min_workers", 5}, {"max_workers", 2}};

@@ -44,6 +44,55 @@ TEST_SUITE("pool_spawn") {
   }
 }
 
+TEST_SUITE("pools of type mcp") {
+  TEST_CASE("they show their server, but not what its command is given") {
+    Desk desk;
+    const Json command{"npx", "server", "--key=secret"};
+    const Json pool = desk.ask(
+        "pool_spawn", {{"name", "buddy"}, {"type", "mcp"}, {"settings", {{"command", command}}}});
+    CHECK(pool["type"] == "mcp");
+    CHECK(pool["worker_type"] == "mcp");
+    CHECK(pool["server"] == "npx");
+    CHECK(desk.ask("pool_list").dump().find("secret") == std::string::npos);
+    desk.ask("pool_spawn", {{"name", "far"},
+                            {"type", "mcp"},
+                            {"settings", {{"url", "http://host/mcp"}, {"token_file", "/t"}}}});
+    CHECK(desk.ask("pool_list")["items"][2]["server"] == "http://host/mcp");
+  }
+
+  TEST_CASE("settings that do not go together, or are others, are refused") {
+    Desk desk;
+    const auto refused = [&desk](Json settings) {
+      return desk
+          .refused("pool_spawn",
+                   {{"name", "b"}, {"type", "mcp"}, {"settings", std::move(settings)}})
+          .message;
+    };
+    CHECK(refused(Json::object()).find("exactly one of url") != std::string::npos);
+    CHECK(refused({{"url", "http://ada:pw@host"}}).find("token_file") != std::string::npos);
+    desk.ask("pool_spawn", {{"name", "b"}, {"type", "mcp"}, {"settings", {{"url", "http://a"}}}});
+    CHECK(refused({{"url", "http://b"}}).find("another settings") != std::string::npos);
+    CHECK(desk.refused("pool_spawn", {{"name", "c"}, {"settings", {{"url", "http://a"}}}})
+              .message.find("type local") != std::string::npos);
+  }
+
+  TEST_CASE("what one lacks is told in the list, and makes it unhealthy") {
+    Desk desk;
+    desk.world.callers.missing =
+        mahavishnu::domain::StringMap{{"buddy", "command not found: \"npx\""}};
+    desk.ask("pool_spawn",
+             {{"name", "buddy"}, {"type", "mcp"}, {"settings", {{"command", {"npx"}}}}});
+    const Json listed = desk.ask("pool_list")["items"];
+    CHECK(listed[0]["unavailable_reason"] == "command not found: \"npx\"");
+    CHECK_FALSE(listed[1].contains("unavailable_reason"));
+    const Json health = desk.ask("pool_health");
+    CHECK(health["status"] == "unhealthy");
+    CHECK(health["items"][0]["name"] == "buddy");
+    CHECK(health["items"][0]["why"][0] == "command not found: \"npx\"");
+    CHECK(health["counts"]["healthy"] == 1);
+  }
+}
+
 TEST_SUITE("pool_list") {
   TEST_CASE("pools are chosen by state and label, and paged by name") {
     Desk desk;

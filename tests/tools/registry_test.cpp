@@ -140,8 +140,8 @@ TEST_SUITE("registry") {
     const Desk desk;
     for (const auto& tool : desk.tools) {
       const std::string text = tool.input_schema + tool.output_schema;
-      for (const char* word : {"\"prompt\"", "\"tokens\"", "\"cost\"", "\"isolation\"",
-                               "\"settings\"", "\"redis\"", "\"dirty\"", "\"events\""}) {
+      for (const char* word : {"\"prompt\"", "\"tokens\"", "\"cost\"", "\"isolation\"", "\"redis\"",
+                               "\"dirty\"", "\"events\""}) {
         CHECK_MESSAGE(text.find(word) == std::string::npos, tool.name << " has " << word);
       }
     }

@@ -92,6 +92,35 @@ TEST_SUITE("task_submit") {
     CHECK_FALSE(desk.call.told.empty());
   }
 
+  TEST_CASE("the progress of a tool is told, line by line, and its answer comes as structure") {
+    Desk desk;
+    desk.ask("pool_spawn",
+             {{"name", "buddy"}, {"type", "mcp"}, {"settings", {{"command", {"server"}}}}});
+    desk.call.wants = true;
+    const auto pending = desk.begin("task_submit", {{"tool", "index"}, {"wait_ms", 9000}});
+    auto& callers = desk.world.callers;
+    const auto fence = callers.started().at(0);
+    callers.begin(fence);
+    desk.world.poll();
+    callers.write(fence, "progress 1/3: a\n[info] noise\nprogress 2/3: b\nprog");
+    desk.world.poll();
+    callers.write(fence, "ress 3/3: c\n");
+    desk.world.poll();
+    mahavishnu::domain::AttemptEnded end;
+    end.fence = fence;
+    end.reason = mahavishnu::domain::Reason::Ok;
+    end.result.structured = R"({"n":[1,2.50]})";
+    callers.end(end);
+    desk.world.poll();
+    const Json answer = desk.answer("task_submit", pending);
+    CHECK(answer["worker_type"] == "mcp");
+    CHECK(answer["result"]["structured"] == Json{{"n", {1, 2.5}}});
+    const auto& told = desk.call.told;
+    CHECK(std::count(told.begin(), told.end(), "2/3: b") == 1);
+    CHECK(std::count(told.begin(), told.end(), "3/3: c") == 1);
+    CHECK(told.back() == "completed");
+  }
+
   TEST_CASE("a task that has ended before it is looked at tells its progress, too") {
     Desk desk;
     desk.world.executor.end_on_start = true;

@@ -39,6 +39,7 @@ TEST_SUITE("wire") {
     order.attempt.work.limits.processes = 9;
     order.attempt.timeouts.idle = mahavishnu::base::Millis(7);
     order.run_dir = "/run";
+    order.attempt.calls_tool = true;
     FrameBuffer buffer;
     buffer.add(encode_order(order));
     const std::string body = buffer.next()->body;
@@ -51,6 +52,7 @@ TEST_SUITE("wire") {
     CHECK(out->attempt.timeouts.idle.count() == 7);
     CHECK(out->attempt.work.limits.processes == 9);
     CHECK(out->run_dir == "/run");
+    CHECK(out->attempt.calls_tool);
     for (std::size_t size = 0; size < body.size(); size += 13) {
       CHECK_FALSE(decode_order(body.substr(0, size)).has_value());
     }
@@ -64,6 +66,7 @@ TEST_SUITE("wire") {
     end.result.text = "a\xFF";
     end.result.streams = "o1e1";
     end.result.unenforced = {"processes"};
+    end.result.structured = "[1]";
     FrameBuffer buffer;
     buffer.add(encode_end(end));
     const auto out = decode_end(buffer.next()->body);
@@ -73,7 +76,21 @@ TEST_SUITE("wire") {
     CHECK(out->signal == 9);
     CHECK_FALSE(out->exit_code.has_value());
     CHECK(out->result.text == "a\xEF\xBF\xBD");
+    CHECK(out->result.structured == "[1]");
     CHECK(out->result.streams == "o1e3");
     CHECK(out->result.unenforced == end.result.unenforced);
+  }
+
+  TEST_CASE("an end of a shim that knew of no structure is read") {
+    AttemptEnded end;
+    end.result.message = "it ended";
+    FrameBuffer buffer;
+    buffer.add(encode_end(end));
+    std::string body = buffer.next()->body;
+    body.resize(body.size() - 8);  // the length of none
+    const auto out = decode_end(body);
+    REQUIRE(out.has_value());
+    CHECK(out->result.message == "it ended");
+    CHECK(out->result.structured == "");
   }
 }
