@@ -97,7 +97,8 @@ awaitable<std::optional<int>> borrow_http(const Setup& setup, Hello hello) {
   std::cerr << "mahavishnu: the server with pid " << welcome.pid << " owns " << setup.data
             << "; it listens for as long as this process lives\n";
   tell_welcome(setup, hello, welcome);
-  if (co_await hold(*attached->connection)) co_return 0;
+  const bool told_to_end = co_await hold(*attached->connection);
+  if (told_to_end) co_return 0;
   std::cerr << "mahavishnu: the server with pid " << welcome.pid << " has gone" << std::endl;
   co_return std::nullopt;
 }

@@ -102,21 +102,26 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
 
 Result<std::optional<domain::PoolStatus>> Service::State::pool_for(const domain::Work& work,
                                                                    const std::string& name) const {
-  std::vector<std::string> callers;
-  if (!work.tool.empty()) callers = shell.core().names_of(domain::kMcp);
   if (name.empty() && work.tool.empty()) return std::nullopt;
-  if (name.empty() && callers.size() != 1) {
-    return fail(ErrorCode::InvalidArgument,
-                "tool \"" + work.tool + "\" needs a pool of type mcp: " +
-                    (callers.empty() ? "there is none; make one with pool_spawn"
-                                     : "name one of " + domain::listed(callers)));
+  std::string chosen = name;
+  if (name.empty()) {
+    const auto callers = shell.core().names_of(domain::kMcp);
+    if (callers.size() != 1) {
+      return fail(ErrorCode::InvalidArgument,
+                  "tool \"" + work.tool + "\" needs a pool of type mcp: " +
+                      (callers.empty() ? "there is none; make one with pool_spawn"
+                                       : "name one of " + domain::listed(callers)));
+    }
+    chosen = callers.front();
   }
-  auto id = shell.core().find_pool(name.empty() ? callers.front() : name);
+  auto id = shell.core().find_pool(chosen);
   if (!id) return fail(id.error());
   auto pool = shell.core().pool(*id);
-  if (!pool) return fail(ErrorCode::NotFound, "no pool \"" + name + "\"");
-  if (auto fits = domain::check_fit(work, pool->record.spec, callers); !fits) {
-    return fail(fits.error());
+  if (!pool) return fail(ErrorCode::NotFound, "no pool \"" + chosen + "\"");
+  if (!domain::check_fit(work, pool->record.spec, {})) {
+    // The names of all others are gathered for the message only.
+    const auto callers = shell.core().names_of(domain::kMcp);
+    return fail(domain::check_fit(work, pool->record.spec, callers).error());
   }
   return pool;
 }
