@@ -31,6 +31,7 @@ NAMES = (
     "breaker",
     "memory-sync",
     "idle",
+    "aggregate",
     "bus",
     "leak",
     "lookup",

@@ -38,9 +38,9 @@ def run(context, report):
 
 
 class SlowBuddy:
-    def __init__(self, context, latency):
+    def __init__(self, context, latency, *era):
         # It stands for another machine: what it costs is not to be taken from the tasks.
-        command = ["nice", "-n", "19", load.program(context.build, "slow_buddy"), str(latency)]
+        command = ["nice", "-n", "19", load.program(context.build, "slow_buddy"), str(latency), *era]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}/mcp"

@@ -1,9 +1,10 @@
 // A memory server that answers every request after a fixed time, however many come at once.
 //
-// usage: slow_buddy LATENCY_MS   (prints its port; GET /figures tells what it has seen, GET /reset
-// forgets it)
+// usage: slow_buddy LATENCY_MS [modern]   (prints its port; GET /figures tells what it has seen,
+// GET /reset forgets it)
 //
-// It speaks MCP with a handshake, as Session Buddy does, and POST …/tools/call for the old way. It
+// It speaks MCP with a handshake, as Session Buddy does, or with `modern` without one, and POST
+// …/tools/call for the old way. It
 // does as little as it can: it shares the cores with what is measured. Times are from the first
 // store that came to the last answer to one.
 #include <chrono>
@@ -25,6 +26,7 @@ struct Seen {
 };
 Seen seen;
 std::chrono::microseconds latency{0};
+bool modern = false;
 
 double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
@@ -57,7 +59,14 @@ std::string answer_to(const std::string& body) {
   if (method == "tools/list") result = "{\"tools\":[{\"name\":\"store_reflection\"}]}";
   if (method.rfind("notifications/", 0) == 0) return "{}";
   const std::string id = "{\"jsonrpc\":\"2.0\",\"id\":" + member(body, "id");
-  if (method == "server/discover") return id + ",\"error\":{\"code\":-32601,\"message\":\"\"}}";
+  if (method == "server/discover" && !modern) {
+    return id + ",\"error\":{\"code\":-32601,\"message\":\"\"}}";
+  }
+  if (method == "server/discover") {
+    result =
+        "{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{},"
+        "\"serverInfo\":{\"name\":\"slow\",\"version\":\"1\"}}";
+  }
   return id + ",\"result\":" + result + "}";
 }
 
@@ -126,7 +135,8 @@ base::awaitable<void> listen(asio::ip::tcp::acceptor& acceptor, base::TaskGroup&
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
+  modern = argc > 2;
   latency = std::chrono::microseconds(static_cast<long>(std::atof(argv[1]) * 1000));
   asio::io_context io(1);
   asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});

@@ -93,18 +93,27 @@ base::awaitable<mcp::ToolResult> pool_list(Context& context, Json arguments, mcp
   co_return list.finish("items", more ? after_text(last) : "");
 }
 
+Json error_view(const Error& error) {
+  return {{"code", base::to_string(error.code)}, {"message", error.message}};
+}
+
 Json unknown_pool(const std::string& name, const Error& error) {
-  return {{"name", name},
-          {"error", {{"code", base::to_string(error.code)}, {"message", error.message}}}};
+  return {{"name", name}, {"error", error_view(error)}};
 }
 
 // Memory is told of what answers in this time; the rest of a report needs nobody's answer.
 constexpr base::Millis kMemoryLimit{1000};
 constexpr base::Millis kProbeLimit{1000};  // an executor that is later is not well
 
-// One pool's entry: a pool that cannot be reported is an error entry among the others.
-Json monitor_one(const Context& context, const std::string& name_or_id,
-                 const control::Service::PoolMemory& memory) {
+// What was gathered of many pools at once, each within its limit.
+struct Gathered {
+  control::Service::PoolMemory memory;
+  control::PoolSurvey::Findings remotes;  // of the servers behind pools of type mcp
+};
+
+// One pool's entry: a pool that cannot be reported is an error entry among the others, and one
+// whose server fails or hangs tells that beside what is known here.
+Json monitor_one(const Context& context, const std::string& name_or_id, const Gathered& gathered) {
   const auto pool = context.service.pool(name_or_id);
   if (!pool) return unknown_pool(name_or_id, pool.error());
   const auto reports = context.service.monitor({pool->record.id});
@@ -113,14 +122,34 @@ Json monitor_one(const Context& context, const std::string& name_or_id,
         name_or_id, Error{ErrorCode::NotFound, "pool \"" + name_or_id + "\" has just closed", 0});
   }
   Json report = pool_report(reports.front(), context.timers.now().wall);
-  const auto held = memory.find(pool->record.id);
-  if (held == memory.end()) {
+  const auto held = gathered.memory.find(pool->record.id);
+  if (held == gathered.memory.end()) {
     report["rss_bytes"] = 0;  // nothing runs
   } else if (held->second) {
     report["rss_bytes"] = *held->second;
   }
   if (const auto count = context.memories.count(pool->record.id)) report["memory_count"] = *count;
+  if (const auto found = gathered.remotes.find(pool->record.id); found != gathered.remotes.end()) {
+    const auto& [reading, error] = found->second;
+    if (error) report["error"] = error_view(*error);
+    if (!error) {
+      report["remote"] = {{"server", reading.server},
+                          {"protocol", reading.protocol},
+                          {"answered_ms", reading.took.count()}};
+    }
+  }
   return report;
+}
+
+base::awaitable<Gathered> gather(Context& context, std::vector<std::string> names) {
+  std::vector<domain::PoolRecord> pools;
+  for (const std::string& name : names) {
+    if (const auto pool = context.service.pool(name)) pools.push_back(pool->record);
+  }
+  Gathered gathered;
+  gathered.remotes = co_await context.survey.ask(std::move(pools));
+  gathered.memory = co_await context.service.pool_memory(kMemoryLimit);
+  co_return gathered;
 }
 
 base::awaitable<mcp::ToolResult> pool_monitor(Context& context, Json arguments, mcp::Call&) {
@@ -142,12 +171,13 @@ base::awaitable<mcp::ToolResult> pool_monitor(Context& context, Json arguments, 
                : std::upper_bound(names.begin(), names.end(), *after);
     if (named && at != names.end()) ++at;
   }
-  const auto memory = co_await context.service.pool_memory(kMemoryLimit);
+  const auto most = std::min<std::ptrdiff_t>(names.end() - at, page.limit);
+  const Gathered gathered = co_await gather(context, std::vector<std::string>(at, at + most));
   ItemList list(Json::object());
   std::string last;
   for (; at != names.end(); ++at) {
     const bool full = list.size() == static_cast<std::size_t>(page.limit);
-    if (full || !list.add(monitor_one(context, *at, memory))) break;
+    if (full || !list.add(monitor_one(context, *at, gathered))) break;
     last = *at;
   }
   co_return list.finish("items", at == names.end() ? "" : after_text(last));
@@ -193,6 +223,12 @@ base::awaitable<mcp::ToolResult> pool_close(Context& context, Json arguments, mc
                            {"still_draining", closed->still_draining}});
 }
 
+// The newest reason first: what is missing here explains the others.
+void sicken(Json& health, const std::string& why) {
+  health["status"] = "unhealthy";
+  health["why"].insert(health["why"].begin(), why);
+}
+
 // Worst first, so that what was left out for length is the healthy part.
 base::awaitable<mcp::ToolResult> pool_health_tool(Context& context, Json arguments, mcp::Call&) {
   std::optional<Error> problem;
@@ -201,18 +237,21 @@ base::awaitable<mcp::ToolResult> pool_health_tool(Context& context, Json argumen
   const auto problems = co_await context.service.executor_problems(kProbeLimit);
   const std::vector<PoolStatus> pools = context.service.pools();
   const auto missing = co_await context.service.pool_problems(with_settings(pools), kExamineLimit);
+  std::vector<domain::PoolRecord> records;
+  for (const PoolStatus& pool : pools) records.push_back(pool.record);
+  const auto remotes = co_await context.survey.ask(std::move(records));
   const base::WallTime now = context.timers.now().wall;
   std::map<std::string, std::vector<Json>> by_status;
   for (const PoolStatus& pool : pools) {
     Json health = pool_health(pool, now);
-    if (const auto bad = problems.find(pool.record.spec.worker_type); bad != problems.end()) {
-      health["status"] = "unhealthy";
-      health["why"].push_back(bad->second);
+    const auto remote = remotes.find(pool.record.id);
+    if (remote != remotes.end() && remote->second.error) {
+      sicken(health, remote->second.error->message);
     }
-    if (const auto bad = missing.find(pool.record.id); bad != missing.end()) {
-      health["status"] = "unhealthy";
-      health["why"].insert(health["why"].begin(), bad->second);
-    }
+    const auto executor = problems.find(pool.record.spec.worker_type);
+    if (executor != problems.end()) sicken(health, executor->second);
+    const auto machine = missing.find(pool.record.id);
+    if (machine != missing.end()) sicken(health, machine->second);
     by_status[health["status"].get<std::string>()].push_back(std::move(health));
   }
   Json head{{"status", "healthy"}, {"counts", Json::object()}};

@@ -10,6 +10,7 @@
 
 #include "base/cache.h"
 #include "control/message_bus.h"
+#include "control/pool_survey.h"
 #include "control/service.h"
 #include "domain/breakers.h"
 #include "domain/git_facts.h"
@@ -30,6 +31,7 @@ struct Context {
   domain::Breakers& breakers;
   control::MessageBus& bus;
   domain::MemorySync& sync;
+  control::PoolSurvey& survey;
   base::Caches& caches;  // tools add theirs
 };
 

@@ -15,6 +15,7 @@
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
 #include "outbound/breaker_board.h"
+#include "outbound/pool_remotes.h"
 #include "outbound/session_buddy.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
@@ -174,6 +175,20 @@ base::Result<outbound::SessionBuddyOptions> buddy_options(const Config& config) 
   return options;
 }
 
+control::PoolSurvey::Options survey_options(const Config& config) {
+  control::PoolSurvey::Options options;
+  options.max_in_flight = static_cast<std::size_t>(config.number("pools.max_asked"));
+  options.limit = config.duration("pools.ask_ms");
+  return options;
+}
+
+net::HttpClientOptions remote_http(const Config& config) {
+  net::HttpClientOptions options;
+  options.connections = static_cast<std::size_t>(config.number("pools.max_asked"));
+  options.max_body = 256U << 10U;
+  return options;
+}
+
 workers::ShellOptions shell_options(const Config& config, const DataDirectory& directory,
                                     const std::string& node) {
   workers::ShellOptions options;
@@ -255,6 +270,9 @@ struct Engine::Parts {
   outbound::BreakerBoard breakers;
   BuddyPtr buddy;
   outbound::NoMemoryServer no_memory_server{control};
+  std::unique_ptr<control::Timers> survey_timers;
+  std::unique_ptr<outbound::PoolRemotes> remotes;
+  std::unique_ptr<control::PoolSurvey> survey;
   std::unique_ptr<control::Timers> timers;
   std::unique_ptr<control::Timers> bus_timers;  // the service's have one alarm only
   std::unique_ptr<control::MessageBus> bus;
@@ -383,11 +401,17 @@ awaitable<Status> Engine::start_parts() {
     p.buddy->start();
   }
 
+  p.remotes = std::make_unique<outbound::PoolRemotes>(
+      p.control, p.breakers, outbound::PoolRemotes::Options{remote_http(config), read_secret});
+  p.survey_timers = control::make_system_timers(p.control);
+  p.survey = std::make_unique<control::PoolSurvey>(p.control, survey_options(config),
+                                                   *p.survey_timers, *p.remotes);
   domain::MemorySync& sync =
       p.buddy ? static_cast<domain::MemorySync&>(*p.buddy) : p.no_memory_server;
   p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
-                                     *p.journal, p.breakers, *p.bus, sync, p.caches});
+                                     *p.journal, p.breakers, *p.bus, sync, *p.survey, p.caches});
   p.service->list_caches(p.caches);
+  p.survey->list_caches(p.caches);
   auto tools = tools::all(*p.context);
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);
@@ -419,6 +443,8 @@ awaitable<void> Engine::stop() {
   if (p.lag) co_await p.lag->stop();
   if (p.watch) co_await p.watch->stop();
   if (p.night) co_await p.night->stop();
+  if (p.survey) p.survey->stop();
+  if (p.remotes) co_await p.remotes->stop();
   if (p.bus) p.bus->stop();
   if (p.service) p.service->stop();
   if (p.buddy) p.buddy->stop();
@@ -431,6 +457,9 @@ awaitable<void> Engine::stop() {
   p.context.reset();
   p.watch.reset();
   p.service.reset();
+  p.survey.reset();
+  p.remotes.reset();
+  p.survey_timers.reset();
   p.night.reset();
   p.buddy.reset();
   p.timers.reset();

@@ -14,7 +14,7 @@ namespace mahavishnu::app {
 
 class LoopLag {
  public:
-  static constexpr base::Millis kEvery{100};
+  static constexpr base::Millis kEvery{200};
 
   LoopLag(asio::any_io_executor control, std::function<void(std::chrono::microseconds)> late);
   void start();

@@ -22,6 +22,9 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
 constexpr const char* kAgent = "mahavishnu/" MAHAVISHNU_VERSION;
+// cpp-httplib waits in whole milliseconds, rounded down. The guard is exact and has to be first: a
+// call that is late is to be told from one that was broken off.
+constexpr microseconds kBehindGuard{10'000};
 constexpr int kGzip = 16;  // added to zlib's window: the format of gzip
 
 // What may be done with a connection that cpp-httplib keeps to itself.
@@ -244,7 +247,7 @@ base::Result<HttpReply> OutgoingConnection::exchange(const HttpCall& call, bool 
   request.response_handler = [&body](const httplib::Response& head) { return body.begin(head); };
   request.content_receiver = [&body](const char* bytes, std::size_t count, std::uint64_t,
                                      std::uint64_t) { return body.take(bytes, count); };
-  const auto limit = std::min<microseconds>(options_.read, left(until));
+  const auto limit = std::min<microseconds>(options_.read, left(until) + kBehindGuard);
   client_->set_read_timeout(limit);
   client_->set_write_timeout(limit);
   httplib::Response response;

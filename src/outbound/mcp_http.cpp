@@ -190,7 +190,8 @@ awaitable<Verdict> McpHttp::shake_hands() {
   Verdict verdict = co_await exchange(Millis(0), "initialize", std::move(params), Json(), Heard());
   if (verdict.kind != Kind::Accepted) co_return verdict;
   version_ = agreed_version(verdict.result);
-  co_return co_await notify("notifications/initialized", Json(), Millis(0));
+  Verdict told = co_await notify("notifications/initialized", Json(), Millis(0));
+  co_return told.kind == Kind::Accepted ? std::move(verdict) : std::move(told);
 }
 
 // A server of the modern era sees that the stream of its answer is closed.

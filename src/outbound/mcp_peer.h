@@ -19,7 +19,7 @@ class McpPeer {
   using Heard = std::function<void(const Json& notification)>;
   virtual ~McpPeer() = default;
 
-  // Accepted, Trouble or Cancelled.
+  // Accepted, with what the server says of itself, Trouble or Cancelled.
   virtual base::awaitable<Verdict> connect() = 0;
   // `params` without what every request carries; `progress`: the token to tell progress by, null:
   // it need not be told. Ends with Cancelled once the peer was abandoned.

@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "support/manual_timers.h"
 #include "support/memory_messages.h"
+#include "support/polled_loop.h"
 
 using namespace mahavishnu;
 using base::ErrorCode;
@@ -28,7 +28,7 @@ control::MessageBusOptions small(domain::SlowPolicy policy = domain::SlowPolicy:
   return options;
 }
 
-struct Office {
+struct Office : support::PolledLoop {
   explicit Office(control::MessageBusOptions options = small())
       : store(io.get_executor()), bus(io.get_executor(), std::move(options), timers, store) {
     bus.start({});
@@ -37,27 +37,6 @@ struct Office {
     bus.stop();
     poll();
     CHECK(bus.bus().check() == "");
-  }
-
-  void poll() {
-    io.restart();
-    io.poll();
-  }
-  template <class T>
-  std::shared_ptr<std::optional<T>> start(base::awaitable<T> call) {
-    auto outcome = std::make_shared<std::optional<T>>();
-    asio::co_spawn(io, std::move(call), [outcome](std::exception_ptr bug, T value) {
-      if (bug) std::rethrow_exception(bug);
-      outcome->emplace(std::move(value));
-    });
-    poll();
-    return outcome;
-  }
-  template <class T>
-  T run(base::awaitable<T> call) {
-    auto outcome = start(std::move(call));
-    REQUIRE(outcome->has_value());
-    return std::move(**outcome);
   }
 
   static domain::NewMessage message(const std::string& topic, const std::string& body = "hello") {
@@ -82,13 +61,7 @@ struct Office {
   auto wait_for(const std::string& group, const std::string& pattern, Millis wait) {
     return start(bus.poll(args(group, pattern), wait));
   }
-  void advance(Millis by) {
-    timers.advance(by);
-    poll();
-  }
 
-  asio::io_context io;
-  support::ManualTimers timers;
   support::MemoryMessages store;
   MessageBus bus;
 };

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/task_group.h"
-#include "support/manual_timers.h"
+#include "support/polled_loop.h"
 
 using namespace mahavishnu;
 using base::Millis;
@@ -18,9 +18,7 @@ constexpr Turns::Key kBread{1, 1};
 constexpr Turns::Key kMilk{2, 1};
 
 // A shop in which customers wait for bread; what happened to each is written down.
-struct Shop {
-  asio::io_context io;
-  support::ManualTimers timers;
+struct Shop : support::PolledLoop {
   control::Alarms alarms{timers};
   control::Watchers watchers{io.get_executor(), alarms, 100};
   std::size_t bread = 0;
@@ -32,10 +30,6 @@ struct Shop {
   std::string told;
   base::TaskGroup group{io.get_executor(), "shop"};
 
-  void poll() {
-    io.restart();
-    io.poll();
-  }
   void bake(std::size_t more) {
     bread += more;
     turns.wake(kBread, bread);

@@ -4,7 +4,7 @@
 
 #include "base/task_group.h"
 #include "control/watchers.h"
-#include "support/manual_timers.h"
+#include "support/polled_loop.h"
 
 using namespace mahavishnu;
 using base::Millis;
@@ -16,17 +16,11 @@ namespace {
 
 constexpr base::Ulid kId{1, 2};
 
-struct Bench {
-  asio::io_context io;
-  support::ManualTimers timers;
+struct Bench : support::PolledLoop {
   control::Alarms alarms{timers};
   Watchers watchers{io.get_executor(), alarms, 2};
   base::TaskGroup group{io.get_executor(), "test"};
 
-  void poll() {
-    io.restart();
-    io.poll();
-  }
   base::MonoTime in(int ms) { return timers.now().mono + Millis{ms}; }
 };
 

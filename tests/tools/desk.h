@@ -13,6 +13,8 @@
 
 #include "control/message_bus.h"
 #include "mcp/schema.h"
+#include "support/hand_remote.h"
+#include "support/manual_timers.h"
 #include "support/memory_messages.h"
 #include "support/world.h"
 #include "tools/registry.h"
@@ -185,7 +187,8 @@ class Desk {
         messages(world.io.get_executor()),
         bus(world.io.get_executor(), {}, bus_timers, messages),
         sync(world.io.get_executor()),
-        context{*world.service, git, memories, world.timers, log, breakers, bus, sync, caches},
+        survey(world.io.get_executor(), {}, survey_timers, remote),
+        context{*world.service, git, memories, world.timers, log, breakers, bus, sync, survey, caches},
         tools(tools::all(context)) {
     bus.start({});
     world.service->list_caches(caches);
@@ -196,6 +199,7 @@ class Desk {
 
   ~Desk() {
     bus.stop();
+    survey.stop();
     world.poll();  // what waited for messages has ended
   }
 
@@ -262,6 +266,9 @@ class Desk {
   MemoryMessages messages;
   control::MessageBus bus;
   HandSync sync;
+  ManualTimers survey_timers;
+  HandRemote remote;
+  control::PoolSurvey survey;
   base::Caches caches;
   tools::Context context;
   DeskCall call;

@@ -13,6 +13,15 @@ Json names(const Json& answer) {
   return all;
 }
 
+// A pool of type mcp, behind which a server stands.
+void spawn_remote(Desk& desk, const std::string& name) {
+  mahavishnu::domain::PoolSpec spec;
+  spec.name = name;
+  spec.type = spec.worker_type = "mcp";
+  spec.settings.url = "http://" + name + "/mcp";
+  REQUIRE(desk.world.run(desk.world.service->spawn_pool(std::move(spec))));
+}
+
 }  // namespace
 
 TEST_SUITE("pool_spawn") {
@@ -155,6 +164,37 @@ TEST_SUITE("pool_monitor") {
     CHECK(pool["counts"]["running"] == 2);
   }
 
+  TEST_CASE("the servers behind pools are asked side by side, and one that fails spoils nothing") {
+    Desk desk;
+    for (const char* name : {"a", "b", "c"}) spawn_remote(desk, name);
+    const auto pending = desk.begin("pool_monitor", Json::object());
+    CHECK(desk.remote.asked == std::vector<std::string>{"a", "b", "c"});
+    desk.remote.answer("a");
+    desk.remote.refuse("b");
+    desk.world.poll();
+    CHECK_FALSE(pending->has_value());
+    desk.survey_timers.advance(Millis(2000));  // c hangs
+    desk.world.poll();
+    const Json items = desk.answer("pool_monitor", pending)["items"];
+    REQUIRE(items.size() == 4);
+    CHECK(items[0]["remote"]["server"] == "server of a");
+    CHECK_FALSE(items[0].contains("error"));
+    CHECK(items[1]["error"] == Json{{"code", "Unavailable"}, {"message", "b is down"}});
+    CHECK(items[1].contains("counts"));
+    CHECK(items[2]["error"]["code"] == "Deadline");
+    CHECK_FALSE(items[3].contains("remote"));
+    desk.ask("pool_monitor");
+    CHECK(desk.remote.asked.size() == 3);
+  }
+
+  TEST_CASE("only the servers of pools that are shown are asked") {
+    Desk desk;
+    for (const char* name : {"a", "b", "c"}) spawn_remote(desk, name);
+    desk.begin("pool_monitor", {{"limit", 1}});
+    desk.begin("pool_monitor", {{"pools", {"c"}}});
+    CHECK(desk.remote.asked == std::vector<std::string>{"a", "c"});
+  }
+
   TEST_CASE("all pools come in pages, by name or in the order asked") {
     Desk desk;
     desk.ask("pool_spawn", {{"name", "a"}});
@@ -218,6 +258,18 @@ TEST_SUITE("pool_close") {
 }
 
 TEST_SUITE("pool_health") {
+  TEST_CASE("a pool whose server does not answer is unhealthy") {
+    Desk desk;
+    spawn_remote(desk, "far");
+    const auto pending = desk.begin("pool_health", Json::object());
+    desk.remote.refuse("far");
+    desk.world.poll();
+    const Json health = desk.answer("pool_health", pending);
+    CHECK(health["status"] == "unhealthy");
+    CHECK(health["items"][0]["name"] == "far");
+    CHECK(health["items"][0]["why"][0] == "far is down");
+  }
+
   TEST_CASE("the worst pool decides, and comes first") {
     Desk desk;
     CHECK(desk.ask("pool_health")["status"] == "healthy");
