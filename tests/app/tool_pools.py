@@ -159,7 +159,7 @@ class BadDayTest(WithPeer):
             "name": "peer", "type": "mcp", "env": {"PEER_LOG": self.log_path},
             "settings": {"command": [sys.executable, PEER]}}))
         client.send(request(2, "tools/call", name="task_submit", _meta={"progressToken": "p"}, arguments={
-            "tool": "slow", "arguments": {"steps": 5, "pause_s": 0.4}, "timeouts": {"idle_ms": 1200},
+            "tool": "slow", "arguments": {"steps": 9, "pause_s": 0.4}, "timeouts": {"idle_ms": 3000},
             "wait_ms": 40000}))
         told, answer = [], None
         while answer is None:
@@ -169,8 +169,8 @@ class BadDayTest(WithPeer):
             elif message.get("method") == "notifications/progress":
                 told.append(message["params"])
         self.assertEqual(answer["state"], "completed")
-        self.assertEqual(answer["result"]["structured"], {"steps": 5})
-        self.assertTrue(any("3/5: step 3" in one.get("message", "") for one in told), told)
+        self.assertEqual(answer["result"]["structured"], {"steps": 9})
+        self.assertTrue(any("3/9: step 3" in one.get("message", "") for one in told), told)
         done = [one["progress"] for one in told]
         self.assertEqual(done, sorted(set(done)))
         self.assertEqual(client.finish()[1], 0)
