@@ -14,7 +14,7 @@ import time
 
 from lib import load
 from lib.server import Mahavishnu, make_repositories
-from memory_sync import SlowBuddy
+from lib.slow_server import SlowServer
 
 LATENCY = 100  # ms
 IN_FLIGHT = 20
@@ -33,19 +33,19 @@ def least(pools):
 
 def over_http(context, report, pools):
     rounds = 1 if context.quick else context.rounds
-    with context.scratch() as scratch, SlowBuddy(context, LATENCY, "modern") as remote:
+    with context.scratch() as scratch, SlowServer(context, LATENCY, "modern") as remote:
         _, repos = make_repositories(scratch, 1)
         with Mahavishnu(context.binary, scratch, repos) as server:
             client = server.client()
             names = [f"far{number}" for number in range(pools)]
             for name in names:
-                client.call("pool_spawn", name=name, type="mcp", settings={"url": remote.url})
+                client.call("pool_spawn", name=name, type="mcp", settings={"url": f"{remote.url}/mcp"})
             first, again, cached = [monitor(client, names)], [], []
             for _ in range(rounds):
                 time.sleep(KEPT)
                 again.append(monitor(client, names))
                 cached += [monitor(client, names[:1]) for _ in range(50)]
-        old = old_way(context, remote.url, pools)
+        old = old_way(context, f"{remote.url}/mcp", pools)
     name = f"{pools} pools over HTTP"
     report.add(f"{name}: the first time", first, "ms")
     report.add(f"{name}: pool_monitor", again, "ms")

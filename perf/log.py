@@ -2,15 +2,17 @@
 
 Goals: ≥ 100,000 lines/s handed to the history and to the queue of stderr; p99 of task_submit with
 the defaults (level info, every change of state in the history) ≤ 1.15 of a server that logs nothing
-and keeps no history (the median ratio of interleaved pairs). Level debug adds a line a call, and is
-told for context: with the history, and with stderr alone. The pool is paused: nothing runs.
+and keeps no history (the median ratio of interleaved pairs), also when the history is sent to an
+OpenSearch that takes 200 ms a call, and when that is down. Level debug adds a line a call, and is told
+for context: with the history, and with stderr alone. The pool is paused: nothing runs.
 """
 import contextlib
 import os
 
 from lib import load
 from lib.rounds import interleave, ratios
-from lib.server import Mahavishnu, make_repositories
+from lib.server import Mahavishnu, free_port, make_repositories
+from lib.slow_server import SlowServer
 from submit import body, task
 
 PAIRS = 15
@@ -41,8 +43,13 @@ def lines(context, report, scratch):
             report.add("a line below the level", [one["below_level_ns"] for one in found], "ns")
 
 
+OPENSEARCH = {"MAHAVISHNU_OPENSEARCH_URL": "http://127.0.0.1:{port}"}
+DOWN = "OpenSearch down"
+SLOW = "OpenSearch at 200 ms a call"
 SIDES = {
     "the defaults": ("info", {}),
+    SLOW: ("info", OPENSEARCH),
+    DOWN: ("info", OPENSEARCH),
     "level debug": ("debug", {}),
     "level debug, stderr only": ("debug", {"MAHAVISHNU_LOG_MAX_BYTES": "0"}),
     "no log, no history": ("off", {"MAHAVISHNU_LOG_MAX_BYTES": "0"}),
@@ -55,7 +62,10 @@ def submits(context, report, scratch):
     single = scratch.file("single", body("task_submit", task()))
     with contextlib.ExitStack() as stack:
         servers, loads = {}, {}
+        slow = stack.enter_context(SlowServer(context, 200))
+        ports = {SLOW: slow.port, DOWN: free_port()}
         for number, (name, (level, env)) in enumerate(SIDES.items()):
+            env = {key: value.format(port=ports.get(name)) for key, value in env.items()}
             server = Mahavishnu(context.binary, scratch, repos, env, ("--log-level", level))
             servers[name] = stack.enter_context(server)
             client = server.client()
@@ -68,12 +78,20 @@ def submits(context, report, scratch):
             )
         found = interleave(loads, 3 if context.quick else PAIRS, warm_up=True)
         counters = servers["level debug"].client().call("metrics_get")["counters"]
+        sent = servers[SLOW].client().call("metrics_get")["counters"]
+        if not sent["opensearch_indexed"] or slow.get("/figures")["documents"] < sent["opensearch_indexed"]:
+            raise RuntimeError(f"OpenSearch was not sent to: {sent}")
+        away = servers[DOWN].client().call("metrics_get")
+        if away["counters"]["opensearch_indexed"] or not away["gauges"]["opensearch_behind"]:
+            raise RuntimeError(f"OpenSearch is not down: {away}")
     without = found["no log, no history"]
     for name, samples in found.items():
         report.add(f"task_submit, 32 clients, {name}: p99", samples, "ms")
         if samples is not without:
-            goal = 1.15 if name == "the defaults" else None
+            goal = 1.15 if name in ("the defaults", SLOW, DOWN) else None
             report.add(f"{name} / no log, no history: p99", ratios(samples, without), at_most=goal)
+    report.add("events sent to OpenSearch at 200 ms a call", sent["opensearch_indexed"])
+    report.add("events it lost", sent["opensearch_dropped"] + sent["opensearch_rejected"], at_most=0)
     report.add("entries of level debug in the history", counters["journal_events"])
     report.add("entries it dropped", counters["journal_events_dropped"])
 

@@ -7,8 +7,6 @@ the old way: 100 items one after another (old_sync.py).
 The items wait in the outbox when the server starts; its handshake comes before the first call and is
 told by itself: it happens once in a server's life.
 """
-import http.client
-import json
 import math
 import os
 import shutil
@@ -20,6 +18,7 @@ import time
 from lib import load
 from lib.rounds import interleave, ratios
 from lib.server import Mahavishnu, end, make_repositories
+from lib.slow_server import SlowServer
 from spawn import WORKERS, tasks_per_second
 
 CONNECTIONS = 20
@@ -35,29 +34,6 @@ def run(context, report):
             catch_up(context, report, items, latency)
     for latency in latencies:
         old_way(context, report, latency)
-
-
-class SlowBuddy:
-    def __init__(self, context, latency, *era):
-        # It stands for another machine: what it costs is not to be taken from the tasks.
-        command = ["nice", "-n", "19", load.program(context.build, "slow_buddy"), str(latency), *era]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}/mcp"
-
-    def get(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("GET", path)
-        figures = json.loads(connection.getresponse().read())
-        connection.close()
-        return figures
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        end(self.process)
-        self.process.stdout.close()
 
 
 def put_in_outbox(data, count):
@@ -79,9 +55,9 @@ def catch_up(context, report, items, latency):
     least = math.ceil(items / CONNECTIONS) * latency / 1000
     rounds = 1 if context.quick or least > 10 else context.rounds
     took, handshakes, at_once = [], [], 0
-    with context.scratch() as scratch, SlowBuddy(context, latency) as buddy:
+    with context.scratch() as scratch, SlowServer(context, latency) as buddy:
         _, repos = make_repositories(scratch, 1)
-        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url}
+        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url + "/mcp"}
         with Mahavishnu(context.binary, scratch, repos, env=env) as server:
             for _ in range(rounds):
                 end(server.process)
@@ -120,11 +96,11 @@ def wait_until_settled(server):
 
 
 def old_way(context, report, latency):
-    with SlowBuddy(context, latency) as buddy:
+    with SlowServer(context, latency) as buddy:
         command = [
             sys.executable,
             os.path.join(context.here, "old_sync.py"),
-            f"{buddy.url}/tools/call",
+            f"{buddy.url}/mcp/tools/call",
             str(FEW),
         ]
         found = load.run(command)
@@ -135,9 +111,9 @@ def throughput(context, report):
     """Tasks while the memories of those that ended are sent, beside a server that sends none."""
     count = 200 if context.quick else 4000
     true = shutil.which("true")
-    with context.scratch() as scratch, SlowBuddy(context, LATENCIES[0]) as buddy:
+    with context.scratch() as scratch, SlowServer(context, LATENCIES[0]) as buddy:
         _, repos = make_repositories(scratch, 3)
-        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url}
+        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url + "/mcp"}
         with Mahavishnu(context.binary, scratch, repos, env=env) as server, Mahavishnu(
             context.binary, scratch, repos
         ) as without:

@@ -177,6 +177,8 @@ GROUPS = {
     "night": ("what an operator is told by a command and a webhook", script("tests", "app", "night.py")),
     "tools": ("pools of type mcp: tools of other servers, on good days and bad",
               script("tests", "app", "tool_pools.py")),
+    "opensearch": ("the history on its way to OpenSearch, against a double of its API",
+                   script("tests", "app", "opensearch.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
     "record": ("what --record writes is played again with the same answers",
                script("tests", "transcripts", "record.py")),

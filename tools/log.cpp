@@ -1,7 +1,11 @@
-// Tool `log_search`: what happened, from the history of changes of state and lines of the log.
+// Tool `log_search`: what happened, from the history of changes of state and lines of the log, here
+// or as OpenSearch has it.
 #include <map>
+#include <memory>
 
+#include "base/cache.h"
 #include "control/one_shot.h"
+#include "rpc/codec.h"
 #include "tools/inputs.h"
 #include "tools/lookups.h"
 
@@ -12,6 +16,24 @@ using domain::LogLevel;
 
 constexpr const char* kLevels = "trace, debug, info, warn, error";
 constexpr std::size_t kQueryBytes = 1024;
+constexpr const char* kLocal = "local";
+constexpr const char* kRemote = "opensearch";
+
+// Pages of OpenSearch: what is asked for twice within moments is asked for once.
+using Pages = base::Cache<std::string, domain::LogPage>;
+constexpr base::CacheLimits kPages{100, 8U << 20U, base::Millis(5000)};
+
+std::optional<bool> parse_source(std::string_view word) {
+  if (word == kLocal) return false;
+  if (word == kRemote) return true;
+  return std::nullopt;
+}
+
+std::size_t bytes_of(const domain::LogPage& page) {
+  std::size_t bytes = sizeof page;
+  for (const auto& entry : page.items) bytes += sizeof entry + entry.text.size();
+  return bytes;
+}
 
 // Pools that are there by their names, as their tools know them; others by their ids.
 class PoolNames {
@@ -42,6 +64,7 @@ Json entry_view(const domain::LogEntry& entry, PoolNames& pools) {
   if (entry.workflow) view["workflow"] = entry.workflow.str();
   if (entry.pool) view["pool"] = pools.of(entry.pool);
   if (!entry.repo.empty()) view["repo"] = entry.repo;
+  if (!entry.node.empty()) view["node"] = entry.node;
   return view;
 }
 
@@ -60,32 +83,48 @@ domain::LogFilter read_filter(const Context& context, Reader& reader) {
   return filter;
 }
 
-base::awaitable<base::Result<domain::LogPage>> found(Context& context, domain::LogFilter filter,
+// `pages`: of OpenSearch, which is asked then; null: here. `asked` is what tells one question from
+// another, but for the limit.
+base::awaitable<base::Result<domain::LogPage>> found(Context& context, std::shared_ptr<Pages> pages,
+                                                     std::string asked, domain::LogFilter filter,
                                                      domain::Page page) {
-  auto search = [&context, filter = std::move(filter), page = std::move(page)](auto answer) {
-    context.log.entries(filter, page, std::move(answer));
+  asked += " " + std::to_string(page.limit);
+  auto search = [&context, pages, asked = std::move(asked), filter = std::move(filter),
+                 page = std::move(page)](auto answer) {
+    if (!pages) return context.log.entries(filter, page, std::move(answer));
+    const auto load = [&context, filter, page](auto loaded) {
+      context.remote_log.entries(filter, page, std::move(loaded));
+    };
+    pages->get(asked, load, std::move(answer));
   };
   const auto executor = co_await asio::this_coro::executor;
   co_return co_await control::answer_of<domain::LogPage>(executor, std::move(search));
 }
 
-base::awaitable<mcp::ToolResult> log_search(Context& context, Json arguments, mcp::Call&) {
+base::awaitable<mcp::ToolResult> log_search(Context& context, std::shared_ptr<Pages> pages,
+                                            Json arguments) {
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
   domain::LogFilter filter = read_filter(context, reader);
   const std::string pool = reader.text("pool");
+  const bool remote = reader.choice("source", false, parse_source, "local, opensearch");
   domain::Page page = read_page(reader);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
+  const char* const source = remote ? kRemote : kLocal;
   if (!pool.empty()) {
     const auto meant = pool_meant(context, pool);
-    if (!meant) co_return std::string("{\"items\":[]}");
+    if (!meant) co_return rpc::dump(Json{{"items", Json::array()}, {"source", source}});
     filter.pool = *meant;
   }
+  const std::string asked = rpc::dump(arguments) + filter.pool.str();
+  if (!remote) pages.reset();
   PoolNames pools(context);
   while (true) {
-    auto answer = co_await found(context, filter, page);
+    auto answer = co_await found(context, pages, asked, filter, page);
     if (!answer) co_return fail(answer.error());
-    ItemList list(answer->cut_short ? Json{{"truncated", true}} : Json::object());
+    Json head{{"source", source}};
+    if (answer->cut_short) head["truncated"] = true;
+    ItemList list(head);
     for (const auto& entry : answer->items) {
       if (!list.add(entry_view(entry, pools))) break;
     }
@@ -98,14 +137,17 @@ base::awaitable<mcp::ToolResult> log_search(Context& context, Json arguments, mc
 
 std::vector<mcp::Tool> log_tools(Context& context) {
   std::vector<mcp::Tool> tools;
+  const auto clock = [&context] { return context.timers.now().mono; };
+  auto pages = std::make_shared<Pages>(kPages, bytes_of, clock);
+  context.caches.add("opensearch_pages", *pages);
   tools.push_back(make_tool(
-      context,
       {"log_search", "Search what happened",
        "Changes of state (task_failed, pool_put, …) and lines of the server's log, newest first, "
-       "by "
-       "words, level, time, task, workflow, pool or repository. Use task_output for what a task "
+       "by words, level, time, task, workflow, pool or repository. Use task_output for what a task "
        "printed, explain for why something waits."},
-      log_search));
+      [&context, pages](Json arguments, mcp::Call&) {
+        return log_search(context, pages, std::move(arguments));
+      }));
   return tools;
 }
 

@@ -28,6 +28,7 @@ struct Context {
   domain::Memories& memories;
   control::Timers& timers;  // for the time only: its alarm is the service's
   domain::LogArchive& log;
+  domain::LogArchive& remote_log;  // OpenSearch
   domain::Breakers& breakers;
   control::MessageBus& bus;
   domain::MemorySync& sync;

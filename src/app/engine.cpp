@@ -10,13 +10,13 @@
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
 #include "app/night_watch.h"
+#include "app/outbound_options.h"
 #include "app/secrets.h"
 #include "base/log.h"
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
 #include "outbound/breaker_board.h"
 #include "outbound/pool_remotes.h"
-#include "outbound/session_buddy.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
 #include "workers/mcp_executor.h"
@@ -47,33 +47,7 @@ std::int64_t resident_bytes() {
 }
 
 using BuddyPtr = std::unique_ptr<outbound::SessionBuddy>;
-
-void add_figures(const outbound::SessionBuddy::Figures& figures, control::Metrics& metrics) {
-  const auto& http = figures.http;
-  const std::pair<const char*, std::int64_t> gauges[] = {
-      {"outbox", figures.outbox},
-      {"outbox_dead", figures.dead},
-      {"session_buddy_in_flight", figures.in_flight},
-      {"session_buddy_connections_open", static_cast<std::int64_t>(http.open)},
-      {"session_buddy_calls_waiting", static_cast<std::int64_t>(http.waiting)},
-      {"session_buddy_slowest_connect_us", static_cast<std::int64_t>(http.slowest_connect_us)},
-      {"session_buddy_last_recovery_ms", http.last_recovery.count()},
-  };
-  const std::pair<const char*, std::uint64_t> counters[] = {
-      {"session_buddy_sent", figures.sent},
-      {"session_buddy_accepted", figures.accepted},
-      {"session_buddy_retried", figures.retried},
-      {"session_buddy_died", figures.died},
-      {"session_buddy_calls", http.calls},
-      {"session_buddy_calls_reused", http.reused},
-      {"session_buddy_calls_failed", http.failures},
-      {"session_buddy_connections", http.connections},
-      {"session_buddy_connect_us", http.connect_us},
-      {"session_buddy_recoveries", http.recoveries},
-  };
-  for (const auto& [name, value] : gauges) metrics.gauges[name] = value;
-  for (const auto& [name, value] : counters) metrics.counters[name] = value;
-}
+using OpenSearchPtr = std::unique_ptr<outbound::OpenSearch>;
 
 control::ServiceOptions service_options(const Config& config, const std::string& node,
                                         const journal::SqliteJournal& journal,
@@ -89,7 +63,7 @@ control::ServiceOptions service_options(const Config& config, const std::string&
   options.node = node;
   options.more_metrics = [&journal, &breakers, &bus, &buddy](control::Metrics& metrics) {
     add_metrics(bus, metrics);
-    if (buddy) add_figures(buddy->figures(), metrics);
+    if (buddy) add_metrics(buddy->figures(), metrics);
     const auto stats = journal.stats();
     metrics.gauges["rss_bytes"] = resident_bytes();
     metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
@@ -148,30 +122,6 @@ base::Result<journal::MemoryOptions> memory_options(const Config& config) {
   auto redactor = base::Redactor::make(config.list("memory.redact"));
   if (!redactor) return fail(std::move(redactor.error()));
   options.redactor = std::move(*redactor);
-  return options;
-}
-
-base::Result<outbound::SessionBuddyOptions> buddy_options(const Config& config) {
-  using Protocol = outbound::BuddySession::Protocol;
-  outbound::SessionBuddyOptions options;
-  options.url = config.text("session_buddy.url");
-  const std::string& protocol = config.text("session_buddy.protocol");
-  options.session.protocol = protocol == "mcp"    ? Protocol::Mcp
-                             : protocol == "rest" ? Protocol::Rest
-                                                  : Protocol::Auto;
-  if (const auto& file = config.text("session_buddy.token_file"); !file.empty()) {
-    auto token = read_secret(file);
-    if (!token) return fail(std::move(token.error()));
-    options.session.token = std::move(*token);
-  }
-  options.http.connections =
-      static_cast<std::size_t>(config.number("session_buddy.max_connections"));
-  options.http.connect = config.duration("session_buddy.connect_ms");
-  options.http.read = config.duration("session_buddy.read_ms");
-  options.http.total = config.duration("session_buddy.total_ms");
-  options.http.ca_file = config.text("session_buddy.ca_file");
-  options.http.when_idle = true;
-  options.backlog.max_tries = static_cast<int>(config.number("session_buddy.max_tries"));
   return options;
 }
 
@@ -273,6 +223,8 @@ struct Engine::Parts {
   std::unique_ptr<control::Timers> survey_timers;
   std::unique_ptr<outbound::PoolRemotes> remotes;
   std::unique_ptr<control::PoolSurvey> survey;
+  OpenSearchPtr opensearch;
+  outbound::NoOpenSearch no_opensearch{control};
   std::unique_ptr<control::Timers> timers;
   std::unique_ptr<control::Timers> bus_timers;  // the service's have one alarm only
   std::unique_ptr<control::MessageBus> bus;
@@ -366,6 +318,7 @@ awaitable<Status> Engine::start_parts() {
         more(metrics);
         add_cache_metrics(p.caches, metrics);
         if (p.night) p.night->add_metrics(metrics);
+        if (p.opensearch) add_metrics(p.opensearch->figures(), metrics);
       };
   service_settings.committed = [&p](const std::vector<domain::Record>& records) {
     if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
@@ -401,15 +354,29 @@ awaitable<Status> Engine::start_parts() {
     p.buddy->start();
   }
 
+  if (!config.text("opensearch.url").empty()) {
+    auto options = opensearch_options(config, p.node);
+    if (!options) co_return in_step("opensearch", options.error());
+    auto opensearch =
+        outbound::OpenSearch::make(p.control, std::move(*options), p.journal->feed(), p.breakers);
+    if (!opensearch) co_return in_step("opensearch", opensearch.error());
+    p.opensearch = std::move(*opensearch);
+    p.opensearch->start();
+  }
+
   p.remotes = std::make_unique<outbound::PoolRemotes>(
       p.control, p.breakers, outbound::PoolRemotes::Options{remote_http(config), read_secret});
   p.survey_timers = control::make_system_timers(p.control);
   p.survey = std::make_unique<control::PoolSurvey>(p.control, survey_options(config),
                                                    *p.survey_timers, *p.remotes);
+
   domain::MemorySync& sync =
       p.buddy ? static_cast<domain::MemorySync&>(*p.buddy) : p.no_memory_server;
+  domain::LogArchive& remote_log =
+      p.opensearch ? static_cast<domain::LogArchive&>(*p.opensearch) : p.no_opensearch;
   p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
-                                     *p.journal, p.breakers, *p.bus, sync, *p.survey, p.caches});
+                                     *p.journal, remote_log, p.breakers, *p.bus, sync, *p.survey,
+                                     p.caches});
   p.service->list_caches(p.caches);
   p.survey->list_caches(p.caches);
   auto tools = tools::all(*p.context);
@@ -448,6 +415,7 @@ awaitable<void> Engine::stop() {
   if (p.bus) p.bus->stop();
   if (p.service) p.service->stop();
   if (p.buddy) p.buddy->stop();
+  if (p.opensearch) p.opensearch->stop();
   if (p.git) p.git->stop();
   if (p.shell) p.shell->stop();
   base::follow_log(nullptr);
@@ -462,6 +430,7 @@ awaitable<void> Engine::stop() {
   p.survey_timers.reset();
   p.night.reset();
   p.buddy.reset();
+  p.opensearch.reset();
   p.timers.reset();
   p.bus.reset();
   p.bus_timers.reset();

@@ -25,6 +25,7 @@ struct FeedPage {
   std::vector<FedEntry> items;  // in their order
   std::int64_t up_to = 0;       // this page is about all entries up to here
   std::int64_t lost = 0;        // of them: gone before they were read
+  bool more = false;            // it ended early: there may be more
 };
 
 struct FeedPlace {

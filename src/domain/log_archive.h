@@ -30,7 +30,7 @@ struct LogEntry {
   LogLevel level = LogLevel::Info;
   std::string text{};
   std::string repo{};
-  std::string node{};  // another server's, by its name; empty: this one's
+  std::string node{};  // where it happened; empty: here
 };
 
 // Filters that intersect; what is empty meets everything.

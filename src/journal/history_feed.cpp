@@ -41,10 +41,12 @@ Result<domain::FeedPage> HistoryFeed::next(std::int64_t after, int limit, std::s
   row.bind(2, std::int64_t{limit});
   domain::FeedPage page;
   page.up_to = after;
-  for (std::size_t size = 0; size < bytes;) {
+  page.more = true;
+  for (std::size_t size = 0; size < bytes && static_cast<int>(page.items.size()) < limit;) {
     auto more = row.step();
     if (!more) return fail(std::move(more.error()));
-    if (!*more) break;
+    page.more = *more;
+    if (!page.more) break;
     domain::FedEntry fed{row.integer(0), read_entry(row)};
     fed.entry.text = redactor_->redact(domain::plain_text(fed.entry.text));
     size += fed.entry.text.size();

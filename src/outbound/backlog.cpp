@@ -1,8 +1,9 @@
 #include "outbound/backlog.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
+
+#include "outbound/backoff.h"
 
 namespace mahavishnu::outbound {
 
@@ -108,12 +109,8 @@ void Backlog::wait(std::int64_t seq, Record record, base::MonoTime until) {
   again_[seq] = record;
 }
 
-// Half of it by chance: what failed together does not come back together.
 base::Millis Backlog::delay(const Record& record, double dice) const {
-  const int failures = std::max(record.tries + record.repeats, 1);
-  const double grown = static_cast<double>(limits_.backoff.count()) * std::exp2(failures - 1);
-  const double most = std::min(grown, static_cast<double>(limits_.longest.count()));
-  return base::Millis(static_cast<std::int64_t>(most * (0.5 + 0.5 * std::clamp(dice, 0.0, 1.0))));
+  return backoff(record.tries + record.repeats, limits_.backoff, limits_.longest, dice);
 }
 
 void Backlog::hurry(base::MonoTime now) {

@@ -4,9 +4,6 @@
 // nothing does.
 #include "outbound/courier.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -23,7 +20,6 @@ using base::MonoTime;
 using Kind = Verdict::Kind;
 using Outcome = domain::OutboxOutcome;
 
-constexpr int kNice = 19;  // what work leaves over
 constexpr Millis kReadAgain{1000};
 constexpr Millis kSettleAgain{1000};
 constexpr Millis kLookAgain{1000};
@@ -38,38 +34,35 @@ constexpr long kSearchAgainMs = 1000;
 SessionBuddy::Courier::Courier(asio::any_io_executor control, SessionBuddyOptions options,
                                std::unique_ptr<net::HttpClient> client, domain::Outbox& outbox,
                                std::shared_ptr<Fuse> fuse)
-    : control_(std::move(control)),
+    : reply_(std::move(control)),
       options_(std::move(options)),
       outbox_(outbox),
       fuse_(std::move(fuse)),
+      thread_([this] { pump(); }),
       client_(std::move(client)),
-      session_(io_.get_executor(), *client_, options_.session),
+      session_(thread_.io().get_executor(), *client_, options_.session),
       backlog_(options_.backlog),
-      group_(io_.get_executor(), "session buddy"),
-      wake_(io_),
-      settle_(io_),
+      group_(thread_.io().get_executor(), "session buddy"),
+      settle_(thread_.io()),
       window_(options_.http.connections) {}
 
 // ── What others call ─────────────────────────────────────────────────────────────────────────────
 
 void SessionBuddy::Courier::start() {
   outbox_.on_grew([this] { news(); });
-  fuse_->on_reset([this] { asio::post(io_, [this] { pump(); }); });
-  thread_ = std::thread([this] {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
-    io_.run();
-  });
-  asio::post(io_, [this] { pump(); });  // what a former life has left
+  fuse_->on_reset([this] { asio::post(thread_.io(), [this] { pump(); }); });
+  thread_.start();
+  asio::post(thread_.io(), [this] { pump(); });  // what a former life has left
 }
 
 void SessionBuddy::Courier::stop() {
-  *closed_ = true;
+  reply_.close();
   outbox_.on_grew({});
   fuse_->on_reset({});
-  asio::post(io_, [this] { stopping_ = true; });
+  asio::post(thread_.io(), [this] { stopping_ = true; });
   client_->stop();  // answers every call
-  if (!thread_.joinable()) return;
-  asio::post(io_, [this] { finish(); });
+  if (!thread_.started()) return;
+  asio::post(thread_.io(), [this] { finish(); });
   thread_.join();
 }
 
@@ -78,31 +71,24 @@ SessionBuddy::Figures SessionBuddy::Courier::figures() const {
   return figures_;
 }
 
-template <class T>
-void SessionBuddy::Courier::reply(Answer<T> answer, base::Result<T> result) {
-  asio::post(control_,
-             [closed = closed_, answer = std::move(answer), result = std::move(result)]() mutable {
-               if (!*closed) answer(std::move(result));
-             });
-}
-
 void SessionBuddy::Courier::sync(domain::SyncRequest request, Answer<domain::SyncStatus> answer) {
-  asio::post(io_, [this, request, answer = std::move(answer)]() mutable {
+  asio::post(thread_.io(), [this, request, answer = std::move(answer)]() mutable {
     group_.spawn(look(request, std::move(answer)));
   });
 }
 
 void SessionBuddy::Courier::search(std::string words, int limit,
                                    Answer<std::vector<domain::RemoteHit>> answer) {
-  asio::post(io_, [this, words = std::move(words), limit, answer = std::move(answer)]() mutable {
-    group_.spawn(do_search(std::move(words), limit, std::move(answer)));
-  });
+  asio::post(thread_.io(),
+             [this, words = std::move(words), limit, answer = std::move(answer)]() mutable {
+               group_.spawn(do_search(std::move(words), limit, std::move(answer)));
+             });
 }
 
 // On the journal's thread: one post at a time, however many memories there are.
 void SessionBuddy::Courier::news() {
   if (news_posted_.exchange(true)) return;
-  asio::post(io_, [this] {
+  asio::post(thread_.io(), [this] {
     news_posted_ = false;
     backlog_.grew();
     wake_at(base::mono_now() + options_.gather);
@@ -112,14 +98,7 @@ void SessionBuddy::Courier::news() {
 // ── What is next ─────────────────────────────────────────────────────────────────────────────────
 
 void SessionBuddy::Courier::wake_at(MonoTime when) {
-  if (stopping_ || when >= wakes_at_) return;
-  wakes_at_ = when;
-  wake_.expires_at(when);
-  wake_.async_wait([this](std::error_code cancelled) {
-    if (cancelled) return;
-    wakes_at_ = MonoTime::max();
-    pump();
-  });
+  if (!stopping_) thread_.wake_at(when);
 }
 
 // Starts all the calls that may be started now, and sees to it that it is called again when there
@@ -153,7 +132,7 @@ void SessionBuddy::Courier::pump() {
 void SessionBuddy::Courier::read_ahead() {
   if (stopping_ || !backlog_.wants_page() || base::mono_now() < read_again_) return;
   if (std::exchange(reading_ahead_, true)) return;
-  asio::post(io_, [this] {
+  asio::post(thread_.io(), [this] {
     reading_ahead_ = false;
     if (!stopping_ && backlog_.wants_page()) read_page();
     pump();
@@ -317,7 +296,7 @@ void SessionBuddy::Courier::settle() {
   ++settling_;
   auto batch = std::exchange(outcomes_, {});
   outbox_.settle(batch, [this, batch](base::Status status) {
-    asio::post(io_, [this, batch, status = std::move(status)] { settled(batch, status); });
+    asio::post(thread_.io(), [this, batch, status = std::move(status)] { settled(batch, status); });
   });
 }
 
@@ -371,7 +350,7 @@ void SessionBuddy::Courier::changed() {
 
 awaitable<void> SessionBuddy::Courier::wait_for_change(MonoTime until) {
   using Point = asio::steady_timer::time_point;
-  asio::steady_timer timer(io_, until == MonoTime::max() ? Point::max() : Point(until));
+  asio::steady_timer timer(thread_.io(), until == MonoTime::max() ? Point::max() : Point(until));
   waiters_.insert(&timer);
   co_await timer.async_wait(base::as_result);
   waiters_.erase(&timer);
@@ -383,7 +362,7 @@ awaitable<void> SessionBuddy::Courier::look(domain::SyncRequest request,
   if (request.retry_dead) {
     ++settling_;
     outbox_.revive([this](base::Status status) {
-      asio::post(io_, [this, status = std::move(status)] {
+      asio::post(thread_.io(), [this, status = std::move(status)] {
         if (status) backlog_.rewind();
         settled({}, status);
       });
@@ -394,7 +373,7 @@ awaitable<void> SessionBuddy::Courier::look(domain::SyncRequest request,
   pump();
   while (!quiet() && base::mono_now() < until && !stopping_) co_await wait_for_change(until);
   look_again(true);
-  reply<domain::SyncStatus>(std::move(answer), status());
+  reply_(std::move(answer), base::Result<domain::SyncStatus>(status()));
 }
 
 domain::SyncStatus SessionBuddy::Courier::status() const {
@@ -431,8 +410,8 @@ awaitable<void> SessionBuddy::Courier::do_search(std::string words, int limit,
     co_await wait_for_change(until);
   }
   const auto refuse = [&](const std::string& why) {
-    reply<std::vector<domain::RemoteHit>>(
-        answer, fail(ErrorCode::Unavailable, "session buddy: " + why, kSearchAgainMs));
+    reply_(answer, base::Result<std::vector<domain::RemoteHit>>(
+                       fail(ErrorCode::Unavailable, "session buddy: " + why, kSearchAgainMs)));
   };
   if (!session_.connected()) {
     co_return refuse(last_error_.empty() ? "there is no contact yet" : last_error_);
@@ -450,7 +429,8 @@ awaitable<void> SessionBuddy::Courier::do_search(std::string words, int limit,
     if (verdict.kind == Kind::Expired) session_.forget(began);
   }
   if (verdict.kind == Kind::Accepted) {
-    reply<std::vector<domain::RemoteHit>>(std::move(answer), hits_of(verdict.result, limit));
+    reply_(std::move(answer),
+           base::Result<std::vector<domain::RemoteHit>>(hits_of(verdict.result, limit)));
   } else {
     refuse(verdict.error);
   }
@@ -462,9 +442,8 @@ void SessionBuddy::Courier::finish() {
   changed();
   if (backlog_.under_way() > 0 || connecting_ || settling_ > 0) return;
   if (!outcomes_.empty()) return settle();
-  wake_.cancel();
   settle_.cancel();
-  work_.reset();
+  thread_.release();
 }
 
 }  // namespace mahavishnu::outbound

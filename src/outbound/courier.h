@@ -7,10 +7,10 @@
 #include <mutex>
 #include <random>
 #include <set>
-#include <thread>
 #include <vector>
 
 #include "base/task_group.h"
+#include "outbound/own_thread.h"
 #include "outbound/session_buddy.h"
 
 namespace mahavishnu::outbound {
@@ -28,8 +28,6 @@ class SessionBuddy::Courier {
   void search(std::string words, int limit, Answer<std::vector<domain::RemoteHit>> answer);
 
  private:
-  template <class T>
-  void reply(Answer<T> answer, base::Result<T> result);
   void news();
   void wake_at(base::MonoTime when);
   void pump();
@@ -56,21 +54,18 @@ class SessionBuddy::Courier {
   bool quiet() const;
   double dice() { return std::uniform_real_distribution<double>(0, 1)(random_); }
 
-  const asio::any_io_executor control_;
-  const std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+  Replies reply_;
   const SessionBuddyOptions options_;
   domain::Outbox& outbox_;
   const std::shared_ptr<Fuse> fuse_;
 
-  asio::io_context io_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  std::unique_ptr<net::HttpClient> client_;  // its threads post to io_
+  OwnThread thread_;
+  std::unique_ptr<net::HttpClient> client_;  // its threads post to the thread
   BuddySession session_;
   Backlog backlog_;
   base::TaskGroup group_;
-  asio::steady_timer wake_, settle_;
+  asio::steady_timer settle_;
   std::set<asio::steady_timer*> waiters_;  // for any change
-  base::MonoTime wakes_at_ = base::MonoTime::max();
   base::MonoTime retry_connect_{};
   base::MonoTime looked_{};
   base::MonoTime read_again_{};  // not before
@@ -90,7 +85,6 @@ class SessionBuddy::Courier {
   std::atomic<bool> news_posted_{false};
   mutable std::mutex mutex_;
   Figures figures_;
-  std::thread thread_;
 };
 
 }  // namespace mahavishnu::outbound

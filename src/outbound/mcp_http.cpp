@@ -1,7 +1,5 @@
 #include "outbound/mcp_http.h"
 
-#include <optional>
-
 namespace mahavishnu::outbound {
 namespace {
 
@@ -11,14 +9,6 @@ using base::Result;
 using Kind = Verdict::Kind;
 
 constexpr Millis kLastWord{1000};  // to a server that is left; it need not be heard
-
-// What one coroutine waits for and a client's thread brings.
-struct Waiting {
-  explicit Waiting(const asio::any_io_executor& executor)
-      : ready(executor, asio::steady_timer::time_point::max()) {}
-  asio::steady_timer ready;  // never fires by itself
-  std::optional<Result<net::HttpReply>> reply;
-};
 
 // The member of params that Mcp-Name repeats.
 std::string name_in(const std::string& method, const Json& params) {
@@ -38,21 +28,7 @@ McpHttp::McpHttp(asio::any_io_executor executor, net::HttpClient& client, Option
                                                : client.origin().path) {}
 
 awaitable<Result<net::HttpReply>> McpHttp::send(net::HttpCall call) {
-  auto waiting = std::make_shared<Waiting>(executor_);
-  auto answered = [waiting, executor = executor_](Result<net::HttpReply> reply) mutable {
-    // What is waited on ends on the executor, not with the client's thread.
-    asio::post(executor, [waiting = std::move(waiting), reply = std::move(reply)]() mutable {
-      waiting->reply = std::move(reply);
-      waiting->ready.cancel();
-    });
-  };
-  client_.send(std::move(call), std::move(answered));
-  // Always answered: the client answers within its limits, or when it is stopped.
-  while (!waiting->reply) {
-    waiting->ready.expires_at(asio::steady_timer::time_point::max());
-    co_await waiting->ready.async_wait(base::as_result);
-  }
-  co_return std::move(*waiting->reply);
+  return call_of(executor_, client_, std::move(call));
 }
 
 net::HttpCall McpHttp::call_to(std::string path, std::string body) const {

@@ -17,23 +17,12 @@ Verdict trouble(std::string error) { return {Kind::Trouble, std::move(error)}; }
 
 }  // namespace
 
-std::string cut(std::string_view text, std::size_t bytes) {
-  if (text.size() <= bytes) return std::string(text);
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
-  return std::string(text.substr(0, bytes)) + "…";
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
-}
-
-Json parsed(std::string_view text) {
-  Json document = Json::parse(text, nullptr, false);
-  return document.is_discarded() ? Json() : document;
 }
 
 bool names_unknown(std::string_view error) {

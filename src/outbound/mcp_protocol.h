@@ -11,12 +11,10 @@
 
 #include "base/result.h"
 #include "net/http_client.h"
-#include "rpc/json.h"
+#include "outbound/replies.h"
 #include "rpc/message.h"
 
 namespace mahavishnu::outbound {
-
-using rpc::Json;
 
 inline constexpr const char* kModern = "2026-07-28";
 inline constexpr const char* kOffered = "2025-11-25";  // in a handshake
@@ -81,11 +79,6 @@ Verdict judge_status(const net::HttpReply& reply, bool in_session);
 // The text of a tool's result, its parts on lines of their own.
 std::string text_of(const Json& result);
 
-inline constexpr std::size_t kErrorBytes = 300;
-// At most so many bytes, ending between characters; "…" says that there was more.
-std::string cut(std::string_view text, std::size_t bytes);
 std::string lower(std::string_view text);
-// Null when the text is no JSON.
-Json parsed(std::string_view text);
 
 }  // namespace mahavishnu::outbound

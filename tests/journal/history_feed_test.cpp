@@ -81,8 +81,10 @@ TEST_SUITE("HistoryFeed") {
     CHECK(page.items[0].entry.kind == "task_running");
     CHECK(page.items[0].entry.time == at(1));
     CHECK(page.up_to == 3);
+    CHECK(page.more);
     page = history.next(3, 3);
     CHECK(page.items.size() == 2);
+    CHECK_FALSE(page.more);
     CHECK(page.lost == 0);
     page = history.next(5);
     CHECK(page.items.empty());
@@ -96,6 +98,7 @@ TEST_SUITE("HistoryFeed") {
     History history(directory);
     history.add(10, std::string(1000, 'x'));
     CHECK(history.next(0, 100, 2500).items.size() == 3);
+    CHECK(history.next(0, 100, 2500).more);
     CHECK(history.next(0, 100, 1).items.size() == 1);
   }
 

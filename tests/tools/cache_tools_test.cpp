@@ -24,9 +24,8 @@ TEST_SUITE("cache_stats") {
     Json names = Json::array();
     const Json stats = desk.ask("cache_stats");
     for (const Json& cache : stats["items"]) names.push_back(cache["cache"]);
-    CHECK(names ==
-          Json{"repositories", "task_answers", "records", "pool_memory", "executor_health",
-               "pool_health"});
+    CHECK(names == Json{"repositories", "task_answers", "opensearch_pages", "records",
+                        "pool_memory", "executor_health", "pool_health"});
     CHECK(cache_of(desk, "pool_memory")["ttl_ms"] == 5000);
     CHECK(cache_of(desk, "executor_health")["ttl_ms"] == 30000);
     CHECK_FALSE(cache_of(desk, "records").contains("ttl_ms"));
@@ -58,7 +57,7 @@ TEST_SUITE("cache_invalidate") {
           Json{{"dropped", {{"records", 1}}}});
     CHECK(desk.ask("task_get", {{"task", id}}) == before);
     const Json all = desk.ask("cache_invalidate");
-    CHECK(all["dropped"].size() == 6);
+    CHECK(all["dropped"].size() == 7);
     CHECK(all["dropped"]["repositories"] == 1);
     CHECK(desk.ask("task_get", {{"task", id}}) == before);
   }

@@ -90,6 +90,7 @@ class HandLog final : public domain::LogArchive {
   explicit HandLog(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
   void entries(domain::LogFilter filter, domain::Page wanted, Found answer) override {
+    ++times;
     asked = std::move(filter);
     asked_page = std::move(wanted);
     base::Result<domain::LogPage> found = page;
@@ -104,6 +105,7 @@ class HandLog final : public domain::LogArchive {
   std::optional<base::Error> fail_with;
   domain::LogFilter asked;
   domain::Page asked_page;
+  int times = 0;
 
  private:
   asio::any_io_executor executor_;
@@ -184,11 +186,13 @@ class Desk {
         git(world.io.get_executor()),
         memories(world.io.get_executor()),
         log(world.io.get_executor()),
+        remote_log(world.io.get_executor()),
         messages(world.io.get_executor()),
         bus(world.io.get_executor(), {}, bus_timers, messages),
         sync(world.io.get_executor()),
         survey(world.io.get_executor(), {}, survey_timers, remote),
-        context{*world.service, git, memories, world.timers, log, breakers, bus, sync, survey, caches},
+        context{*world.service, git, memories, world.timers, log,   remote_log,
+                breakers,       bus, sync,     survey,       caches},
         tools(tools::all(context)) {
     bus.start({});
     world.service->list_caches(caches);
@@ -260,7 +264,7 @@ class Desk {
   World world;
   HandGit git;
   HandMemories memories;
-  HandLog log;
+  HandLog log, remote_log;
   HandBreakers breakers;
   ManualTimers bus_timers;
   MemoryMessages messages;

@@ -109,6 +109,47 @@ TEST_SUITE("log_search") {
     CHECK(desk.schema_says("log_search", {{"level", "wrn"}}) != "");
   }
 
+  TEST_CASE("the answer says whose it is, and an event of OpenSearch where it happened") {
+    Desk desk;
+    CHECK(desk.ask("log_search")["source"] == "local");
+    CHECK(desk.ask("log_search", {{"pool", "gone"}})["source"] == "local");
+    CHECK(desk.remote_log.times == 0);
+    desk.remote_log.page.items = {entry_with("elsewhere")};
+    desk.remote_log.page.items[0].node = "there";
+    desk.remote_log.page.next_cursor = "o1.2.x";
+    const Json answer = desk.ask("log_search", {{"source", "opensearch"}, {"level", "warn"}});
+    CHECK(answer["source"] == "opensearch");
+    CHECK(answer["items"][0]["node"] == "there");
+    CHECK(answer["next_cursor"] == "o1.2.x");
+    CHECK(desk.remote_log.asked.least == LogLevel::Warn);
+    CHECK(desk.log.times == 1);
+    CHECK(desk.schema_says("log_search", {{"source", "elastic"}}) != "");
+  }
+
+  TEST_CASE("a page of OpenSearch is kept for moments, and only for the same question") {
+    Desk desk;
+    const Json question{{"source", "opensearch"}, {"query", "a"}};
+    desk.ask("log_search", question);
+    desk.ask("log_search", question);
+    CHECK(desk.remote_log.times == 1);
+    desk.ask("log_search", {{"source", "opensearch"}, {"query", "a"}, {"cursor", "o1.2.x"}});
+    desk.ask("log_search", {{"source", "opensearch"}, {"query", "b"}});
+    desk.ask("log_search", {{"source", "opensearch"}, {"query", "a"}, {"limit", 7}});
+    CHECK(desk.remote_log.times == 4);
+    desk.world.timers.advance(Millis{5001});
+    desk.ask("log_search", question);
+    CHECK(desk.remote_log.times == 5);
+  }
+
+  TEST_CASE("OpenSearch's error is the answer's, and is not kept") {
+    Desk desk;
+    const Json question{{"source", "opensearch"}};
+    desk.remote_log.fail_with = base::Error{ErrorCode::Unavailable, "its breaker is open"};
+    CHECK(desk.refused("log_search", question).message == "its breaker is open");
+    desk.remote_log.fail_with.reset();
+    CHECK(desk.ask("log_search", question)["items"].empty());
+  }
+
   TEST_CASE("the history's own error is the answer's") {
     Desk desk;
     desk.log.fail_with = base::Error{ErrorCode::Unavailable, "no history is kept"};

@@ -79,7 +79,8 @@ const Example kGood[] = {
     {"log_search", "{}"},
     {"log_search",
      R"({"query":"\"a\" %_*","level":"warn","task":"t","workflow":"w","pool":"p","repo":"r","limit":500,
-         "since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","cursor":"c"})"},
+         "since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","cursor":"c",
+         "source":"opensearch"})"},
     {"metrics_get", R"({"window_ms":1000,"names":["a"]})"},
     {"explain", R"({"workflow":"w"})"},
 };
@@ -144,6 +145,7 @@ const Example kBad[] = {
     {"memory_search", R"({"query":"x","limit":51})"},
     {"log_search", R"({"level":"wrn"})"},
     {"log_search", R"({"until":5})"},
+    {"log_search", R"({"source":"elsewhere"})"},
     {"log_search", R"({"limit":0})"},
     {"metrics_get", R"({"window_ms":1})"},
     {"explain", R"({"repo":"x"})"},

@@ -1,12 +1,14 @@
-// A memory server that answers every request after a fixed time, however many come at once.
+// A memory server and an OpenSearch that answers every request after a fixed time, however many
+// come at once.
 //
-// usage: slow_buddy LATENCY_MS [modern]   (prints its port; GET /figures tells what it has seen,
+// usage: slow_server LATENCY_MS [modern]   (prints its port; GET /figures tells what it has seen,
 // GET /reset forgets it)
 //
 // It speaks MCP with a handshake, as Session Buddy does, or with `modern` without one, and POST
-// …/tools/call for the old way. It
-// does as little as it can: it shares the cores with what is measured. Times are from the first
-// store that came to the last answer to one.
+// …/tools/call for the old way; of OpenSearch it has _index_template and _bulk, and takes every
+// document. It does as little as it can: it shares the cores with what is measured. Times are from
+// the first store that came to the last answer to one.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -21,7 +23,7 @@ using namespace mahavishnu;
 using Clock = std::chrono::steady_clock;
 
 struct Seen {
-  long stores = 0, requests = 0, connections = 0, now = 0, most = 0;
+  long stores = 0, documents = 0, requests = 0, connections = 0, now = 0, most = 0;
   Clock::time_point contact{}, first{}, last{};
 };
 Seen seen;
@@ -32,11 +34,12 @@ double seconds(Clock::duration time) { return std::chrono::duration<double>(time
 
 std::string figures() {
   char text[256];
-  std::snprintf(text, sizeof text,
-                "{\"stores\":%ld,\"requests\":%ld,\"connections\":%ld,\"most_at_once\":%ld,"
-                "\"seconds\":%.6f,\"handshake_s\":%.6f}",
-                seen.stores, seen.requests, seen.connections, seen.most,
-                seconds(seen.last - seen.first), seconds(seen.first - seen.contact));
+  std::snprintf(
+      text, sizeof text,
+      "{\"stores\":%ld,\"documents\":%ld,\"requests\":%ld,\"connections\":%ld,\"most_at_once\":%ld,"
+      "\"seconds\":%.6f,\"handshake_s\":%.6f}",
+      seen.stores, seen.documents, seen.requests, seen.connections, seen.most,
+      seconds(seen.last - seen.first), seconds(seen.first - seen.contact));
   return text;
 }
 
@@ -68,6 +71,17 @@ std::string answer_to(const std::string& body) {
         "\"serverInfo\":{\"name\":\"slow\",\"version\":\"1\"}}";
   }
   return id + ",\"result\":" + result + "}";
+}
+
+// A document is two lines; each is created.
+std::string take_bulk(const std::string& body) {
+  const auto documents = std::count(body.begin(), body.end(), '\n') / 2;
+  std::string text = "{\"took\":1,\"errors\":false,\"items\":[";
+  for (long i = 0; i < documents; ++i) {
+    text += i == 0 ? "{\"create\":{\"status\":201}}" : ",{\"create\":{\"status\":201}}";
+  }
+  seen.documents += documents;
+  return text + "]}";
 }
 
 base::awaitable<void> serve(asio::ip::tcp::socket socket) {
@@ -106,7 +120,11 @@ base::awaitable<void> serve(asio::ip::tcp::socket socket) {
       if (seen.contact == Clock::time_point{}) seen.contact = came;
       if (stores && seen.first == Clock::time_point{}) seen.first = came;
       if (stores && ++seen.now > seen.most) seen.most = seen.now;
-      text = plain ? "{\"success\":true}" : answer_to(body);
+      const bool bulk = line.find("/_bulk") != std::string::npos;
+      text = bulk                         ? take_bulk(body)
+             : line.rfind("PUT ", 0) == 0 ? "{\"acknowledged\":true}"
+             : plain                      ? "{\"success\":true}"
+                                          : answer_to(body);
       timer.expires_at(came + latency);
       co_await timer.async_wait(base::as_result);
       if (stores) {
@@ -142,7 +160,7 @@ int main(int argc, char** argv) {
   asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
   std::printf("%d\n", acceptor.local_endpoint().port());
   std::fflush(stdout);
-  base::TaskGroup group(io.get_executor(), "slow buddy");
+  base::TaskGroup group(io.get_executor(), "slow server");
   group.spawn(listen(acceptor, group));
   io.run();
 }
