@@ -8,6 +8,7 @@ for context: with the history, and with stderr alone. The pool is paused: nothin
 """
 import contextlib
 import os
+import time
 
 from lib import load
 from lib.rounds import interleave, ratios
@@ -78,9 +79,9 @@ def submits(context, report, scratch):
             )
         found = interleave(loads, 3 if context.quick else PAIRS, warm_up=True)
         counters = servers["level debug"].client().call("metrics_get")["counters"]
-        sent = servers[SLOW].client().call("metrics_get")["counters"]
-        if not sent["opensearch_indexed"] or slow.get("/figures")["documents"] < sent["opensearch_indexed"]:
-            raise RuntimeError(f"OpenSearch was not sent to: {sent}")
+        sent = sent_by(servers[SLOW])
+        if slow.get("/figures")["documents"] < sent["opensearch_indexed"]:
+            raise RuntimeError(f"OpenSearch has not what was sent: {sent}")
         away = servers[DOWN].client().call("metrics_get")
         if away["counters"]["opensearch_indexed"] or not away["gauges"]["opensearch_behind"]:
             raise RuntimeError(f"OpenSearch is not down: {away}")
@@ -94,6 +95,20 @@ def submits(context, report, scratch):
     report.add("events it lost", sent["opensearch_dropped"] + sent["opensearch_rejected"], at_most=0)
     report.add("entries of level debug in the history", counters["journal_events"])
     report.add("entries it dropped", counters["journal_events_dropped"])
+
+
+def sent_by(server):
+    """The counters once all events that were made by now are sent."""
+    client, until = server.client(), time.monotonic() + 120
+    while True:
+        metrics = client.call("metrics_get")
+        counters = metrics["counters"]
+        if counters["opensearch_indexed"] and not metrics["gauges"]["opensearch_behind"]:
+            client.close()
+            return counters
+        if time.monotonic() > until:
+            raise RuntimeError(f"OpenSearch was not sent all there is: {metrics}")
+        time.sleep(0.2)
 
 
 def p99(context, port, headers, single, count):
