@@ -3,11 +3,13 @@
 Goals: ≥ 100,000 lines/s handed to the history and to the queue of stderr; p99 of task_submit with
 the defaults (level info, every change of state in the history) ≤ 1.15 of a server that logs nothing
 and keeps no history (the median ratio of interleaved pairs), also when the history is sent to an
-OpenSearch that takes 200 ms a call, and when that is down. Level debug adds a line a call, and is told
+OpenSearch that takes 200 ms a call, and when that is down. Beside it the old way: each operation waits
+for its line to be taken (old_log.py). Level debug adds a line a call, and is told
 for context: with the history, and with stderr alone. The pool is paused: nothing runs.
 """
 import contextlib
 import os
+import sys
 import time
 
 from lib import load
@@ -24,6 +26,7 @@ def run(context, report):
     with context.scratch() as scratch:
         lines(context, report, scratch)
         submits(context, report, scratch)
+    old_way(context, report)
 
 
 def lines(context, report, scratch):
@@ -109,6 +112,15 @@ def sent_by(server):
         if time.monotonic() > until:
             raise RuntimeError(f"OpenSearch was not sent all there is: {metrics}")
         time.sleep(0.2)
+
+
+def old_way(context, report):
+    with SlowServer(context, 200) as slow:
+        command = [sys.executable, os.path.join(context.here, "old_log.py"), slow.url + "/_bulk", "20"]
+        found = load.run(command)
+    name = f"the old way ({found['client']}), a log server at 200 ms a call"
+    report.add(f"{name}: an operation's p99", found["p99_ms"], "ms")
+    report.add(f"{name}: operations/s", found["per_second"])
 
 
 def p99(context, port, headers, single, count):

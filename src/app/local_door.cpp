@@ -170,7 +170,8 @@ awaitable<void> LocalDoor::serve_bound(rpc::Connection& connection, rpc::Request
   }
   {
     const Presence presence(clients_, {&connection, true});
-    if (co_await connection.write(std::move(line))) {
+    const auto written = co_await connection.write(std::move(line));
+    if (written) {
       mcp::View view;
       view.caller = "local";
       view.working_directory = hello->working_directory;
