@@ -83,6 +83,7 @@ struct HttpClient::Worker {
 
   OutgoingConnection connection;
   MonoTime until = MonoTime::max();  // of the call at hand; max: there is none
+  bool to_warm = false;              // its connection is wanted before a call
   bool gone = false;                 // its thread is about to end
   std::thread thread;
 };
@@ -133,7 +134,7 @@ void HttpClient::warm(std::size_t connections) {
     const std::size_t before = workers_.size();
     hire();
     if (workers_.size() == before) return;
-    ++to_warm_;
+    workers_.back()->to_warm = true;
   }
   work_.notify_all();
 }
@@ -167,15 +168,16 @@ void HttpClient::run(Worker& worker) {
   }
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (queue_.empty() && to_warm_ > 0 && !stopping_) {
-      --to_warm_;
+    if (queue_.empty() && worker.to_warm && !stopping_) {
+      worker.to_warm = false;
       lock.unlock();
       worker.connection.open(base::mono_now() + kWarmLimit);
       lock.lock();
       continue;
     }
-    const bool asked = work_.wait_for(
-        lock, options_.idle, [this] { return stopping_ || !queue_.empty() || to_warm_ > 0; });
+    const bool asked = work_.wait_for(lock, options_.idle, [this, &worker] {
+      return stopping_ || !queue_.empty() || worker.to_warm;
+    });
     if (stopping_ || !asked) break;
     if (queue_.empty()) continue;
     --free_;

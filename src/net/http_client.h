@@ -134,7 +134,6 @@ class HttpClient {
   std::deque<Job> queue_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t free_ = 0;     // workers without a call
-  std::size_t to_warm_ = 0;  // connections wanted before their calls
   base::MonoTime guard_at_ = base::MonoTime::max();
   base::MonoTime failing_since_{};
   bool takes_gzip_ = false;

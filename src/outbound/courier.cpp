@@ -106,7 +106,7 @@ void SessionBuddy::Courier::wake_at(MonoTime when) {
 void SessionBuddy::Courier::pump() {
   while (!stopping_) {
     const auto now = base::mono_now();
-    if (backlog_.under_way() >= window_) break;
+    if (backlog_.under_way() >= most_under_way()) break;
     if (!backlog_.has_next(now)) {
       if (backlog_.wants_page() && read_page()) continue;
       break;
@@ -126,6 +126,16 @@ void SessionBuddy::Courier::pump() {
   if (due && *due > base::mono_now()) wake_at(*due);
   look_again(false);
   if (stopping_) finish();
+}
+
+// While all goes well some calls lie ready in the client's queue: a connection that has its answer
+// takes the next at once, and does not wait for this thread to be given a core.
+std::size_t SessionBuddy::Courier::most_under_way() const {
+  return window_ < options_.http.connections ? window_ : window_ + window_ / 4;
+}
+
+std::int64_t SessionBuddy::Courier::calls_at_once() const {
+  return static_cast<std::int64_t>(std::min(backlog_.under_way(), options_.http.connections));
 }
 
 // The next page is read behind the answers that have come already, and not in their way.
@@ -332,7 +342,7 @@ void SessionBuddy::Courier::look_again(bool now) {
   const auto http = client_->stats();
   const std::lock_guard lock(mutex_);
   figures_.http = http;
-  figures_.in_flight = static_cast<std::int64_t>(backlog_.under_way());
+  figures_.in_flight = calls_at_once();
   if (!counts) return;
   figures_.outbox = counts->waiting;
   figures_.dead = counts->dead;
@@ -389,7 +399,7 @@ domain::SyncStatus SessionBuddy::Courier::status() const {
   status.target = client_->origin().str();
   status.spoken = session_.spoken();
   status.outbox = outbox_.counts().value_or(domain::OutboxCounts{});
-  status.in_flight = static_cast<std::int64_t>(backlog_.under_way());
+  status.in_flight = calls_at_once();
   const std::lock_guard lock(mutex_);
   status.sent = figures_.sent;
   status.accepted = figures_.accepted;

@@ -31,6 +31,8 @@ class SessionBuddy::Courier {
   void news();
   void wake_at(base::MonoTime when);
   void pump();
+  std::size_t most_under_way() const;
+  std::int64_t calls_at_once() const;
   void read_ahead();
   bool read_page();
   void send_one(Fuse::Pass pass);
