@@ -1,9 +1,9 @@
 #include "outbound/notice_sender.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "outbound/backoff.h"
 
 namespace mahavishnu::outbound {
 
@@ -73,8 +73,8 @@ void NoticeSender::settle(Waiting waiting, const Status& outcome) {
     ++counts_.dropped;
     return;
   }
-  const int doublings = std::min(waiting.failures++, 20);
-  next_try_ = now + std::min(options_.longest, base::Millis(options_.pause.count() << doublings));
+  const double dice = std::uniform_real_distribution<double>(0, 1)(random_);
+  next_try_ = now + backoff(++waiting.failures, options_.pause, options_.longest, dice);
   if (queue_.size() < options_.max_queued) {
     queue_.push_front(std::move(waiting));
   } else {

@@ -11,6 +11,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 
@@ -35,7 +36,7 @@ class NoticeSender {
  public:
   struct Options {
     std::size_t max_queued = 100;
-    base::Millis pause{1000};  // after the first failure; doubled with each
+    base::Millis pause{1000};  // after the first failure; doubled with each, half by chance
     base::Millis longest{300'000};
     base::Millis give_up{std::chrono::hours(24)};
   };
@@ -77,6 +78,7 @@ class NoticeSender {
   bool last_round_ = false;  // one try each, without a pause
   bool stopping_ = false;
   Counts counts_;
+  std::minstd_rand random_{std::random_device{}()};
   std::thread thread_;  // last: it uses all of the above
 };
 

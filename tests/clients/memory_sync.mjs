@@ -3,26 +3,12 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 
+import { ScriptClient } from './script_client.mjs';
 import { SessionBuddy } from './session_buddy.mjs';
 
 const wait_ms = 45_000;
 
-class Client {
-  constructor(server) {
-    this.server = server;
-  }
-
-  async call(name, args = {}) {
-    const response = await fetch(`${this.server.origin}/tools/call`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.server.token}` },
-      body: JSON.stringify({ name, arguments: args }),
-    });
-    const body = await response.json();
-    assert.equal(response.status, 200, body.error?.message);
-    return body;
-  }
-
+class Client extends ScriptClient {
   // So many tasks, ended.
   async run(count, word) {
     const tasks = Array.from({ length: count }, (_, index) => ({ command: `echo ${word} ${index}` }));

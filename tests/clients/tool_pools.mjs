@@ -5,27 +5,13 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { ScriptClient } from './script_client.mjs';
 import { HttpTools } from './sdk_tools.mjs';
 
 const wait_ms = 45_000;
 const token = 'a-secret-of-the-tools';
 
-class Client {
-  constructor(server) {
-    this.server = server;
-  }
-
-  async call(name, args = {}) {
-    const response = await fetch(`${this.server.origin}/tools/call`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.server.token}` },
-      body: JSON.stringify({ name, arguments: args }),
-    });
-    const body = await response.json();
-    assert.equal(response.status, 200, body.error?.message);
-    return body;
-  }
-
+class Client extends ScriptClient {
   run(pool, tool, args = {}) {
     return this.call('task_submit', { pool, tool, arguments: args, wait_ms });
   }
