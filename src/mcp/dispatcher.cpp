@@ -228,6 +228,11 @@ base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json argum
   }
   const auto entry = registry_.choose(tool, view);
   if (!entry) return base::fail(entry.error());
+  if (view.permit) {
+    if (auto admitted = view.permit->admit((*entry)->tool, arguments); !admitted) {
+      return base::fail(admitted.error());
+    }
+  }
   const base::MonoTime started = begun(observer_.stage);
   const auto violations = (*entry)->input.violations(arguments);
   const base::MonoTime seen = observe(Stage::Schema, started);

@@ -56,8 +56,8 @@ class Dispatcher {
   std::variant<Reply, PreparedCall> accept(rpc::Request request, Revision revision,
                                            const View& view);
 
-  // A call by name, for doors without JSON-RPC. NotFound: no such tool; InvalidArgument: against
-  // its schema; Unavailable: draining.
+  // A call by name, for doors without JSON-RPC. NotFound: no such tool; Denied, Exhausted: by the
+  // view's permit; InvalidArgument: against its schema; Unavailable: draining.
   base::Result<PreparedCall> prepare(std::string_view tool, rpc::Json arguments, const View& view);
 
   // The call's answer without running it, where its tool has it at hand (a coroutine of its own for

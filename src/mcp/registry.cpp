@@ -106,17 +106,21 @@ base::Result<Registry> Registry::create(std::vector<Tool> tools) {
   return registry;
 }
 
-bool Registry::visible(const Entry& entry, const View& view) const {
+bool Registry::served(const Entry& entry, const View& view) {
   if (view.read_only && entry.tool.effect != Effect::ReadOnly) return false;
   if (!view.tools.empty()) return has(view.tools, entry.tool.name);
   if (view.toolsets.empty()) return entry.tool.toolset == kDefaultToolset;
   return has(view.toolsets, entry.tool.toolset) || has(view.toolsets, kEveryToolset);
 }
 
+bool Registry::shown(const Entry& entry, const View& view) {
+  return served(entry, view) && (!view.permit || view.permit->shows(entry.tool));
+}
+
 base::Result<const Registry::Entry*> Registry::choose(std::string_view name,
                                                       const View& view) const {
   const auto found = by_name_.find(name);
-  if (found != by_name_.end() && visible(*found->second, view)) return found->second;
+  if (found != by_name_.end() && served(*found->second, view)) return found->second;
   if (found != by_name_.end()) {
     return base::fail(
         base::ErrorCode::NotFound,
@@ -131,7 +135,7 @@ base::Result<const Registry::Entry*> Registry::choose(std::string_view name,
   }
   std::vector<std::string_view> names;
   for (const auto& entry : entries_) {
-    if (visible(*entry, view)) names.push_back(entry->tool.name);
+    if (shown(*entry, view)) names.push_back(entry->tool.name);
   }
   return base::fail(base::ErrorCode::NotFound,
                     "unknown tool " + in_quotes(name) + did_you_mean(name, names));
@@ -142,6 +146,7 @@ const std::string& Registry::listed(Revision revision, const View& view) {
   key += view.read_only ? 'r' : 'w';
   for (const std::string& name : view.tools) key += ',' + name;
   for (const std::string& name : view.toolsets) key += ';' + name;
+  if (view.permit) key.append(1, '|').append(view.permit->list_class());
   auto found = lists_.find(key);
   if (found == lists_.end()) {
     if (lists_.size() >= kMostLists) lists_.clear();
@@ -153,7 +158,7 @@ const std::string& Registry::listed(Revision revision, const View& view) {
 std::string Registry::render(Revision revision, const View& view) const {
   std::string out = "[";
   for (const auto& entry : entries_) {
-    if (!visible(*entry, view)) continue;
+    if (!shown(*entry, view)) continue;
     if (out.size() > 1) out += ',';
     append_tool(out, *entry, revision);
   }

@@ -30,7 +30,8 @@ class Registry {
   // InvalidArgument names the tool whose name is taken or unusable, or whose schema is none.
   static base::Result<Registry> create(std::vector<Tool> tools);
 
-  // The tool of that name if `view` may see it. NotFound says what else may have been meant.
+  // The tool of that name if `view` serves it; its permit is not asked. NotFound says what else may
+  // have been meant.
   base::Result<const Entry*> choose(std::string_view name, const View& view) const;
 
   // The JSON array of tools/list, in the order given to `create`. Valid until the next call.
@@ -38,7 +39,8 @@ class Registry {
 
  private:
   Registry() = default;
-  bool visible(const Entry& entry, const View& view) const;
+  static bool served(const Entry& entry, const View& view);
+  static bool shown(const Entry& entry, const View& view);
   std::string render(Revision revision, const View& view) const;
 
   std::vector<std::unique_ptr<Entry>> entries_;  // in order

@@ -14,6 +14,7 @@
 #include "base/asio.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "mcp/permit.h"
 #include "mcp/tool.h"
 #include "rpc/connection.h"
 #include "rpc/http_exchange.h"
@@ -42,6 +43,7 @@ struct View {
   bool read_only = false;
   std::vector<std::string> tools;     // by name, of any toolset; empty: all of the toolsets
   std::vector<std::string> toolsets;  // empty: "core"; "all" is every one
+  std::shared_ptr<Permit> permit = {};  // null: all that is served may be called
 };
 
 enum class Stage { Schema, Reply };  // of a call: arguments checked, result made text
