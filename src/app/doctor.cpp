@@ -84,7 +84,7 @@ int report(const std::vector<Finding>& findings) {
   bool sound = true;
   for (const Finding& finding : findings) {
     std::string what = finding.what;
-    what.resize(std::max<std::size_t>(what.size(), 13), ' ');
+    what.resize(std::max<std::size_t>(what.size(), 14), ' ');
     std::cout << label(finding.grade) << what << " " << finding.text << "\n";
     sound = sound && finding.grade != Grade::Fail;
   }
@@ -174,7 +174,8 @@ Finding examine_limits_on_work() {
   const bool memory = probe.limits_memory();
   const bool processes = probe.limits_processes();
   probe.remove();
-  if (memory && processes) return {Grade::Ok, "cgroup", "memory and processes of work can be limited"};
+  if (memory && processes)
+    return {Grade::Ok, "cgroup", "memory and processes of work can be limited"};
   const std::string what = memory ? "processes" : processes ? "memory" : "memory and processes";
   return {Grade::Warn, "cgroup",
           "no control group can be made here that limits " + what +
@@ -184,15 +185,17 @@ Finding examine_limits_on_work() {
 
 std::vector<Finding> examine(const Setup& setup) {
   const std::string search_path = lookup(setup.config.environment(), "PATH");
-  return {examine_config(setup),
-          examine_repositories(setup),
-          examine_data(setup.data),
-          examine_tool("git", search_path, "install it: apt-get install git"),
-          examine_tool("sh", "/bin", "work given as `command` needs it"),
-          examine_listen(setup.config.text("http.listen"), setup.data),
-          examine_open_files(),
-          examine_limits_on_work(),
-          examine_sqlite()};
+  std::vector<Finding> findings{examine_config(setup),
+                                examine_repositories(setup),
+                                examine_data(setup.data),
+                                examine_tool("git", search_path, "install it: apt-get install git"),
+                                examine_tool("sh", "/bin", "work given as `command` needs it"),
+                                examine_listen(setup.config.text("http.listen"), setup.data),
+                                examine_open_files(),
+                                examine_limits_on_work(),
+                                examine_sqlite()};
+  for (auto& finding : examine_servers(setup.config)) findings.push_back(std::move(finding));
+  return findings;
 }
 
 int doctor_verb(const Arguments& arguments) {

@@ -26,5 +26,8 @@ Finding examine_listen(const std::string& address, const std::string& data);
 Finding examine_open_files();
 // Which limits on memory and processes can be enforced on work here.
 Finding examine_limits_on_work();
+// The servers that the configuration names, each asked once; blocks for as long as the slowest
+// takes, a few seconds at most. Empty where none is named.
+std::vector<Finding> examine_servers(const Config& config);
 
 }  // namespace mahavishnu::app

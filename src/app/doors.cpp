@@ -4,6 +4,7 @@
 #include <array>
 
 #include "app/metrics_text.h"
+#include "app/url_view.h"
 #include "base/log.h"
 #include "rpc/codec.h"
 
@@ -19,9 +20,26 @@ using rpc::Json;
 
 constexpr const char* kJson = "application/json";
 constexpr int kLastTurns = 1000;
+constexpr std::size_t kMetricsConnections = 64;
 constexpr base::Millis kMetricsWindow{300000};
-constexpr std::array<std::string_view, 5> kPaths{"/mcp", "/tools/call", "/metrics", "/livez",
-                                                 "/readyz"};
+constexpr std::string_view kScripts = "/tools/call";
+constexpr std::array<std::string_view, 4> kCounted{"http /tools/call", "http /metrics",
+                                                   "http /livez", "http /readyz"};
+
+// What an answer is counted under: few names, whatever is asked for.
+std::string_view counted_as(std::string_view path) {
+  constexpr std::string_view kWord = "http ";
+  if (is_mcp_path(path)) return "http /mcp";
+  for (const std::string_view name : kCounted) {
+    if (name.substr(kWord.size()) == path) return name;
+  }
+  return "http other";
+}
+
+void refuse(rpc::HttpExchange& exchange, const std::string& message) {
+  const Json answer = {{"error", {{"code", "NotFound"}, {"message", message}}}};
+  exchange.respond(404, kJson, rpc::dump(answer));
+}
 
 net::HttpOptions http_options(const Config& config) {
   net::HttpOptions options;
@@ -77,8 +95,7 @@ Result<Address> Doors::open_http(HttpDoor door) {
   }
   if (setup_.config.text("metrics.calls") == "on") {
     options.observe = [this](std::string_view path, int status, std::chrono::microseconds took) {
-      const bool known = std::find(kPaths.begin(), kPaths.end(), path) != kPaths.end();
-      engine_.service().clocked("http " + std::string(known ? path : "other"), took, status < 500);
+      engine_.service().clocked(counted_as(path), took, status < 500);
     };
   }
   http_ = std::make_unique<net::HttpServer>(
@@ -88,6 +105,29 @@ Result<Address> Doors::open_http(HttpDoor door) {
   if (!port) return fail(port.error());
   address.port = *port;
   listens_ = address;
+  return address;
+}
+
+Result<Address> Doors::open_metrics(Address address) {
+  if (!address.is_loopback()) {
+    return fail(ErrorCode::InvalidArgument,
+                "metrics.listen: " + address.str() +
+                    " is no loopback address, and what is served there needs no token; listen on "
+                    "127.0.0.1, or ask http.listen for /metrics with the token");
+  }
+  net::HttpOptions options;
+  options.limits.max_body_bytes = 0;  // nothing is sent to it
+  options.limits.max_connections = kMetricsConnections;
+  metrics_ = std::make_unique<net::HttpServer>(
+      control_, std::move(options), [this](std::shared_ptr<rpc::HttpExchange> exchange) {
+        if (!route_operations(*exchange)) {
+          refuse(*exchange, "here are /metrics, /livez and /readyz");
+        }
+        return rpc::HttpRest();
+      });
+  auto port = metrics_->listen(address.host, address.port);
+  if (!port) return fail(port.error().code, "metrics.listen: " + port.error().message);
+  address.port = *port;
   return address;
 }
 
@@ -143,7 +183,9 @@ awaitable<void> Doors::close_http(std::unique_ptr<net::HttpServer> server) {
 std::string Doors::listening() const { return listens_ ? listens_->str() : std::string(); }
 
 void Doors::stop_accepting() {
-  if (http_) http_->stop_accepting();
+  for (auto* server : {http_.get(), metrics_.get()}) {
+    if (server != nullptr) server->stop_accepting();
+  }
   local_.stop_accepting();
 }
 
@@ -155,6 +197,7 @@ awaitable<void> Doors::stop() {
   }
   co_await local_.stop();
   if (http_) co_await http_->stop();
+  if (metrics_) co_await metrics_->stop();
   co_await group_.join();
 }
 
@@ -172,31 +215,42 @@ std::string Doors::readiness() const {
 
 rpc::HttpRest Doors::route(std::shared_ptr<rpc::HttpExchange> exchange) {
   const std::string_view path = exchange->path();
-  if (path == "/mcp" || path == "/tools/call") {
-    mcp::View view = door_->view;
-    view.caller = std::string(exchange->caller());
-    if (recording_ != nullptr) {
-      exchange = std::make_shared<RecordedExchange>(std::move(exchange), *recording_);
-    }
-    return path == "/mcp"
-               ? engine_.server().handle_mcp(std::move(exchange), std::move(view))
-               : engine_.server().handle_tools_call(std::move(exchange), std::move(view));
-  }
-  if (path == "/metrics") {
-    exchange->respond(200, kMetricsType, metrics_text(engine_.service().metrics(kMetricsWindow)));
-  } else if (path == "/livez") {
-    exchange->respond(200, kJson, R"({"alive":true})");
-  } else if (path == "/readyz") {
-    exchange->respond(engine_.not_ready().empty() ? 200 : 503, kJson, readiness());
-  } else {
-    const Json answer = {
-        {"error",
-         {{"code", "NotFound"},
-          {"message", "there is no " + std::string(path) +
-                          "; there are /mcp, /tools/call, /metrics, /livez, /readyz"}}}};
-    exchange->respond(404, kJson, rpc::dump(answer));
+  if (path == kScripts || is_mcp_path(path)) return route_mcp(std::move(exchange));
+  if (!route_operations(*exchange)) {
+    refuse(*exchange, "there is no " + std::string(path) +
+                          "; there are /mcp, /tools/call, /metrics, /livez, /readyz");
   }
   return std::nullopt;
+}
+
+rpc::HttpRest Doors::route_mcp(std::shared_ptr<rpc::HttpExchange> exchange) {
+  const bool scripts = exchange->path() == kScripts;
+  Result<mcp::View> view =
+      scripts ? Result<mcp::View>(door_->view) : view_of(exchange->path(), door_->view);
+  if (!view) {
+    refuse(*exchange, view.error().message);
+    return std::nullopt;
+  }
+  view->caller = std::string(exchange->caller());
+  if (recording_ != nullptr) {
+    exchange = std::make_shared<RecordedExchange>(std::move(exchange), *recording_);
+  }
+  return scripts ? engine_.server().handle_tools_call(std::move(exchange), std::move(*view))
+                 : engine_.server().handle_mcp(std::move(exchange), std::move(*view));
+}
+
+bool Doors::route_operations(rpc::HttpExchange& exchange) const {
+  const std::string_view path = exchange.path();
+  if (path == "/metrics") {
+    exchange.respond(200, kMetricsType, metrics_text(engine_.service().metrics(kMetricsWindow)));
+  } else if (path == "/livez") {
+    exchange.respond(200, kJson, R"({"alive":true})");
+  } else if (path == "/readyz") {
+    exchange.respond(engine_.not_ready().empty() ? 200 : 503, kJson, readiness());
+  } else {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace mahavishnu::app

@@ -36,6 +36,9 @@ class Doors {
   base::Status open_socket() { return local_.open(); }
   // Answers the address with the port that was really taken.
   base::Result<Address> open_http(HttpDoor door);
+  // /metrics, /livez and /readyz without a token, for a collector on this machine. InvalidArgument:
+  // the address is not a loopback one.
+  base::Result<Address> open_metrics(Address address);
 
   // Clients on the socket; those over HTTP come and go with each request.
   int clients() const { return local_.clients(); }
@@ -53,6 +56,9 @@ class Doors {
   std::string listening() const;
   static base::awaitable<void> close_http(std::unique_ptr<net::HttpServer> server);
   rpc::HttpRest route(std::shared_ptr<rpc::HttpExchange> exchange);
+  rpc::HttpRest route_mcp(std::shared_ptr<rpc::HttpExchange> exchange);
+  // False: the path is none of operations.
+  bool route_operations(rpc::HttpExchange& exchange) const;
   std::string readiness() const;
 
   asio::any_io_executor control_;
@@ -62,6 +68,7 @@ class Doors {
   std::optional<HttpDoor> door_;
   std::optional<TokenCheck> token_;
   std::unique_ptr<net::HttpServer> http_;
+  std::unique_ptr<net::HttpServer> metrics_;
   std::optional<Address> listens_;  // while http_ does
   int borrowers_ = 0;               // clients on whose behalf it does; 0: it is the server's own
   LocalDoor local_;

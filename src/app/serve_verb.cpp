@@ -114,6 +114,7 @@ class Serving {
     if (plan_.http) {
       if (auto http = open_http(); !http) co_return http;
     }
+    if (auto metrics = open_metrics(); !metrics) co_return metrics;
     if (plan_.background) {
       base::log()->info("version {} serves {} in the background", MAHAVISHNU_VERSION,
                         engine_.directory().path());
@@ -144,6 +145,19 @@ class Serving {
     if (!address) return fail(address.error());
     told.url = "http://" + address->str();
     tell_listening(told);
+    return {};
+  }
+
+  Status open_metrics() {
+    const std::string& listen = setup_.config.text("metrics.listen");
+    if (listen.empty()) return {};
+    auto given = parse_address(listen);
+    if (!given) return fail(given.error().code, "metrics.listen: " + given.error().message);
+    auto address = resolved(std::move(*given));
+    if (!address) return fail(address.error());
+    auto opened = doors_.open_metrics(std::move(*address));
+    if (!opened) return fail(opened.error());
+    base::log()->info("metrics without a token on http://{}/metrics", opened->str());
     return {};
   }
 

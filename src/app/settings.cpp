@@ -112,6 +112,9 @@ std::vector<Setting> make_settings() {
       {"log.file_count", Integer, "5", 1, 1000, "", "files altogether"},
       {"metrics.calls", Text, "on", 0, 0, "on|off",
        "clock every call and its stages; off: metrics tell of tasks and the server only"},
+      {"metrics.listen", Text, "", 0, 0, "",
+       "a loopback address where /metrics, /livez and /readyz need no token, for a collector on this "
+       "machine; empty: they are at http.listen only"},
       {"server.max_running", Integer, "0", 0, kMany, "",
        "attempts at once in the server; 0: no limit"},
       {"server.max_live_tasks", Integer, "1000000", 1, kMany, "",

@@ -3,13 +3,12 @@
 // history stands still, and nothing else happens.
 #include "outbound/event_sender.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 #include "outbound/backoff.h"
+#include "outbound/opensearch_protocol.h"
 #include "outbound/opensearch_search.h"
 
 namespace mahavishnu::outbound {
@@ -25,17 +24,6 @@ constexpr Millis kReadAgain{1000};
 constexpr Millis kAnswerTime{1000};  // beyond what a search may take there
 constexpr const char* kLines = "application/x-ndjson";
 
-std::string basic(const std::string& user, const std::string& password) {
-  if (user.empty()) return {};
-  const std::string plain = user + ":" + password;
-  std::string text(4 * ((plain.size() + 2) / 3) + 1, '\0');
-  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(plain.data()),
-                                     static_cast<int>(plain.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return "Basic " + text;
-}
-
 }  // namespace
 
 OpenSearch::Sender::Sender(asio::any_io_executor control, OpenSearchOptions options,
@@ -43,7 +31,7 @@ OpenSearch::Sender::Sender(asio::any_io_executor control, OpenSearchOptions opti
                            std::shared_ptr<Fuse> fuse)
     : reply_(std::move(control)),
       options_(std::move(options)),
-      authorization_(basic(options_.user, options_.password)),
+      authorization_(basic_credentials(options_.user, options_.password)),
       feed_(feed),
       fuse_(std::move(fuse)),
       thread_([this] { pump(); }),

@@ -1,5 +1,7 @@
 #include "outbound/opensearch_protocol.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -97,6 +99,17 @@ base::Status check_index(const std::string& prefix) {
               "\"" + prefix +
                   "\" is not the beginning of an index's name: small letters, digits, - _ and ., "
                   "a letter or digit first, at most 200");
+}
+
+std::string basic_credentials(const std::string& user, const std::string& password) {
+  if (user.empty()) return {};
+  const std::string plain = user + ":" + password;
+  std::string text(4 * ((plain.size() + 2) / 3) + 1, '\0');
+  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(plain.data()),
+                                     static_cast<int>(plain.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return "Basic " + text;
 }
 
 BulkItem bulk_item(const EventSource& source, const domain::FedEntry& fed) {

@@ -21,6 +21,9 @@ namespace mahavishnu::outbound {
 // InvalidArgument: OpenSearch would not take it as the beginning of an index's name.
 base::Status check_index(const std::string& prefix);
 
+// The value of an Authorization header, "" without a user.
+std::string basic_credentials(const std::string& user, const std::string& password);
+
 struct EventSource {
   std::string index;    // beginning of the indexes' names
   std::string history;  // FeedPlace::history

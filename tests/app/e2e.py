@@ -2,6 +2,7 @@
 
 usage: e2e.py [NAME…]   runs the tests whose names hold one of the words
 """
+import http.server
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import sys
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import (BINARY, PATIENCE, Http, Scratch, SmallDisk, Stdio, eventually,  # noqa: E402
@@ -153,6 +156,60 @@ class HttpTest(WithScratch):
         status, _, body = server.request("GET", "/readyz")
         self.assertEqual((status, json.loads(body)["ready"]), (200, True))
         server.stop()
+
+    def test_the_url_says_which_tools_there_are(self):
+        server = self.serve()
+        meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {}}
+
+        def ask(path, method, **params):
+            headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+                       "Authorization": f"Bearer {server.token()}", "MCP-Protocol-Version": "2026-07-28",
+                       "Mcp-Method": method}
+            if "name" in params:
+                headers["Mcp-Name"] = params["name"]
+            message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+            status, _, body = server.request("POST", path, json.dumps(message), headers)
+            return status, json.loads(body)
+
+        def names(path):
+            return {tool["name"] for tool in ask(path, "tools/list")[1]["result"]["tools"]}
+
+        everything = names("/mcp")
+        self.assertTrue({"repo_list", "task_submit"} <= everything)
+        self.assertEqual({"repo_list", "task_submit", "task_get"} & names("/mcp/readonly"), {"repo_list", "task_get"})
+        self.assertTrue({"breaker_list", "cache_stats"} <= names("/mcp/x/ops"))
+        self.assertFalse(everything & names("/mcp/x/ops"))
+        self.assertNotIn("cache_invalidate", names("/mcp/x/ops/readonly"))
+        _, refused = ask("/mcp/readonly", "tools/call", name="task_submit", arguments={"argv": ["/bin/true"]})
+        self.assertIn("read-only", refused["error"]["message"])
+        self.assertEqual(server.tool("task_list")["items"], [])
+        status, refused = ask("/mcp/x/nosuch", "tools/list")
+        self.assertEqual(status, 404)
+        self.assertIn("there are core", refused["error"]["message"])
+        self.assertEqual(server.request("POST", "/mcp/x/ops", "{}", {"Content-Type": "application/json"})[0], 401)
+        server.stop()
+
+    def test_metrics_have_a_listener_of_their_own_if_asked(self):
+        server = self.serve(env={"MAHAVISHNU_METRICS_LISTEN": "127.0.0.1:0"})
+        told = re.compile(r"metrics without a token on (http://\S+)/metrics")
+        eventually(lambda: told.search(server.log()), "it says where")
+        url = told.search(server.log()).group(1)
+        for path, text in (("/metrics", b"mahavishnu_build_info"), ("/livez", b"alive"), ("/readyz", b"ready")):
+            with urllib.request.urlopen(url + path, timeout=PATIENCE) as answer:
+                self.assertIn(text, answer.read())
+        for path in ("/mcp", "/tools/call", "/"):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(url + path, timeout=PATIENCE)
+            self.assertEqual(refused.exception.code, 404)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url + "/metrics", data=b"x", timeout=PATIENCE)
+        self.assertIn(refused.exception.code, (413, 415))
+        self.assertEqual(server.request("GET", "/metrics")[0], 401)
+        self.assertEqual(server.stop(), 0)
+        done = self.scratch.run("serve", "--http", "127.0.0.1:0", env={"MAHAVISHNU_METRICS_LISTEN": "0.0.0.0:0"})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("no loopback address", done.stderr)
 
     def test_metrics_tell_every_stage_of_a_task(self):
         server = self.serve()
@@ -590,6 +647,32 @@ class VerbTest(WithScratch):
         shown = self.scratch.run("config", "show", env={"MAHAVISHNU_SHUTDOWN_GRACE_MS": "1s"}).stdout
         self.assertRegex(shown, r"log.level: +warn +# .*config.yaml:2:10")
         self.assertRegex(shown, r"shutdown.grace_ms: +1s +# MAHAVISHNU_SHUTDOWN_GRACE_MS")
+
+    def test_doctor_asks_the_memory_server(self):
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                asked.append((self.path, self.headers["Authorization"]))
+                self.send_response(405)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        token = self.scratch.file("token", "a-token-for-memories\n")
+        os.chmod(token, 0o600)
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            settings = {"MAHAVISHNU_SESSION_BUDDY_URL": f"http://127.0.0.1:{server.server_address[1]}/mcp",
+                        "MAHAVISHNU_SESSION_BUDDY_TOKEN_FILE": token}
+            doctor = self.scratch.run("doctor", env=settings)
+            self.assertRegex(doctor.stdout, r"(?m)^ok +session_buddy .*answers \(HTTP 405\)")
+            server.shutdown()
+        self.assertEqual(asked, [("/mcp", "Bearer a-token-for-memories")])
+        doctor = self.scratch.run("doctor", env=settings)
+        self.assertRegex(doctor.stdout, r"(?m)^warn +session_buddy .*memories wait in the outbox")
+        self.assertEqual(doctor.returncode, 0)
 
     def test_a_scan_writes_repositories_that_a_run_uses(self):
         self.scratch.repository("one")

@@ -85,6 +85,8 @@ class Cluster(http.server.ThreadingHTTPServer):
                 return 401, {"error": {"type": "security_exception", "reason": "who are you"}, "status": 401}
             if self.refuse:
                 return self.refuse, {"error": {"type": "cluster_exception", "reason": "not today"}}
+            if (method, path) == ("GET", "/"):
+                return 200, {"name": "double", "version": {"distribution": "opensearch", "number": "2.11.1"}}
             if method == "PUT" and path.startswith("/_index_template/"):
                 self.templates[path.rsplit("/", 1)[1]] = json.loads(body)
                 return 200, {"acknowledged": True}
@@ -334,6 +336,28 @@ class OpenSearchTest(WithScratch):
                                 env={"MAHAVISHNU_OPENSEARCH_URL": "http://127.0.0.1:9", "MAHAVISHNU_LOG_MAX_BYTES": "0"})
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("log.max_bytes", done.stderr)
+
+    def test_doctor_asks_it(self):
+        cluster = self.cluster(credentials="writer:let-me-in")
+        password = self.scratch.file("password", "wrong\n")
+        settings = {"MAHAVISHNU_OPENSEARCH_URL": cluster.url(), "MAHAVISHNU_OPENSEARCH_USER": "writer",
+                    "MAHAVISHNU_OPENSEARCH_PASSWORD_FILE": password}
+
+        def told(code):
+            doctor = self.scratch.run("doctor", env=settings)
+            self.assertEqual(doctor.returncode, code, doctor.stdout)
+            [line] = [line for line in doctor.stdout.splitlines() if " opensearch " in line]
+            return line
+
+        os.chmod(password, 0o644)
+        self.assertRegex(told(1), "^FAIL .*chmod 600")
+        os.chmod(password, 0o600)
+        self.assertRegex(told(0), r"^warn .*refuses this server \(HTTP 401\)")
+        self.scratch.file("password", "let-me-in\n")
+        self.assertRegex(told(0), r"^ok .*version 2\.11\.1")
+        cluster.close()
+        self.assertRegex(told(0), "^warn .*events wait in the history")
+        self.assertEqual({request for request in cluster.requests}, {("GET", "/")})
 
     def test_with_none_configured_a_search_there_says_how_to_have_one(self):
         server = self.serve()
