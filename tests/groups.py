@@ -168,6 +168,16 @@ def script(*path, arguments=(), target="mahavishnu"):
     return group
 
 
+def fuzz():
+    """Each fuzz target for a minute, two at a time; where there is no clang, it says so and skips."""
+    done = run([sys.executable, "-B", os.path.join(ROOT, "tests", "fuzz", "run.py"), "--seconds", "60"])
+    print(done.stdout, end="")
+    found = COUNT.findall(done.stdout)
+    if not found:
+        return failed_step("tests/fuzz/run.py")
+    return Count(*(int(number or 0) for number in found[-1]))
+
+
 # Name → (what it is, the group). The first ones are the default, in this order.
 GROUPS = {
     "unit": ("every layer's tests, and the dependency rule", unit),
@@ -199,6 +209,7 @@ GROUPS = {
     "durability": ("power loss and failing calls at every moment: what was told is on the disk",
                    lambda: build(BUILD, targets=["tests/durability/test_durability"])
                    or run_programs(BUILD, ["durability"])),
+    "fuzz": ("bad input at the parsers: 60 s a fuzz target, from the committed corpus on", fuzz),
     "clients": ("official SDK clients", script("tests", "clients", "run.py")),
     "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
                    lambda: sanitized(SANITIZED)),

@@ -52,8 +52,9 @@ Result<Address> parse_address(std::string_view text) {
   const bool bracketed = host.starts_with('[') && host.ends_with(']');
   if (bracketed) host = host.substr(1, host.size() - 2);
   const bool bare_v6 = !bracketed && host.find(':') != std::string_view::npos;
+  const bool stray_bracket = host.find_first_of("[]") != std::string_view::npos;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (error != std::errc() || end != port.data() + port.size() || bare_v6) {
+  if (error != std::errc() || end != port.data() + port.size() || bare_v6 || stray_bracket) {
     return fail(
         ErrorCode::InvalidArgument,
         "\"" + std::string(text) + "\" is not HOST:PORT, such as 127.0.0.1:8680 or [::1]:8680");

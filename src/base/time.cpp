@@ -55,10 +55,11 @@ std::string to_rfc3339(WallTime time) {
   const hh_mm_ss<Millis> clock{time - day};
   std::array<char, 40> text{};
   const int length = std::snprintf(
-      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
+      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+      static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+      static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+      static_cast<int>(clock.subseconds().count()));
   return {text.data(), static_cast<size_t>(length)};
 }
 
@@ -93,10 +94,15 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
   }
   int offset_minutes = 0;
   if (!take_offset(rest, offset_minutes) || !rest.empty()) return bad_time(text);
-  const year_month_day date{year{y}, month{static_cast<unsigned>(m)}, day{static_cast<unsigned>(d)}};
+  const year_month_day date{year{y}, month{static_cast<unsigned>(m)},
+                            day{static_cast<unsigned>(d)}};
   if (!date.ok()) return bad_time(text);
-  return WallTime{sys_days{date}.time_since_epoch() + hours{hh} + minutes{mm} + seconds{ss} +
-                  Millis{fraction_ms} - minutes{offset_minutes}};
+  const WallTime time{sys_days{date}.time_since_epoch() + hours{hh} + minutes{mm} + seconds{ss} +
+                      Millis{fraction_ms} - minutes{offset_minutes}};
+  // In UTC its year may have less or more than four digits: there is no way to write it.
+  const year_month_day utc{floor<days>(time)};
+  if (utc.year() < year{0} || utc.year() > year{9999}) return bad_time(text);
+  return time;
 }
 
 WallTime wall_now() {

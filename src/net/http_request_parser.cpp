@@ -170,8 +170,20 @@ HttpRequestParser::Result HttpRequestParser::read_head(std::string_view head) {
   request_.method = http_method_str(static_cast<http_method>(parser_.method));
   if (parser_.http_major != 1) return fail(505, "this server speaks HTTP/1.1 and HTTP/1.0");
   request_.http_1_1 = parser_.http_minor >= 1;
+  if (!is_request_line_exact()) {
+    return fail(400, "the request line is not a method, a target and HTTP/1.1, a blank between");
+  }
   if (request_.fields.size() > kMaxFields) return fail(431, "the request has over 100 headers");
   return check_framing();
+}
+
+// The lenient build takes any letters for those of "HTTP", and more than one blank (RFC 9112 3).
+bool HttpRequestParser::is_request_line_exact() const {
+  const std::string_view line(request_.head.data(), request_.head.find('\r'));
+  const auto target_end = request_.target.at + request_.target.size;
+  const auto version = line.substr(std::min<std::size_t>(target_end, line.size()));
+  return request_.target.at == request_.method.size() + 1 && version.starts_with(" HTTP/1.") &&
+         version.size() == std::string_view(" HTTP/1.1").size();
 }
 
 HttpRequestParser::Result HttpRequestParser::check_framing() {

@@ -45,6 +45,7 @@ class HttpRequestParser {
   bool find_head_end(std::string_view data, std::size_t& end);
   bool check_line(std::string_view line);
   Result read_head(std::string_view head);
+  bool is_request_line_exact() const;
   Result check_framing();
   Result split_target();
   Result parse_chunks(std::string_view data, std::size_t max_body_bytes, bool keep,
@@ -62,7 +63,6 @@ class HttpRequestParser {
 
   http_parser parser_{};
   std::uint64_t body_bytes_ = 0;  // taken or dropped so far
-  std::size_t max_body_bytes_ = 0;
   bool keep_body_ = true;
   bool in_chunk_data_ = false;  // between a chunk's size line and its end
   bool complete_ = false;

@@ -83,31 +83,6 @@ std::string not_served_body(const Json& id, const std::string& method) {
 
 // ── What is told ─────────────────────────────────────────────────────────────────────────────────
 
-// Events end with an empty line; their data may have several lines. No byte is looked at twice.
-std::vector<Json> EventReader::take(std::string_view body, bool last) {
-  std::vector<Json> messages;
-  for (;;) {
-    const auto end = body.find('\n', searched_);
-    searched_ = std::min(end, body.size());
-    if (end == std::string_view::npos && (!last || line_ >= body.size())) break;
-    take_line(body.substr(line_, searched_ - line_), messages);
-    line_ = searched_ = std::min(searched_ + 1, body.size());
-  }
-  if (last) take_line("", messages);
-  return messages;
-}
-
-void EventReader::take_line(std::string_view line, std::vector<Json>& messages) {
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  if (line.starts_with("data:")) {
-    line.remove_prefix(line.starts_with("data: ") ? 6 : 5);
-    data_.append(data_.empty() ? "" : "\n").append(line);
-  } else if (line.empty() && !data_.empty()) {
-    Json message = parsed(std::exchange(data_, {}));
-    if (message.is_object()) messages.push_back(std::move(message));
-  }
-}
-
 bool answers(const Json& message, std::int64_t id) {
   return message.is_object() && message.contains("id") && message["id"] == id &&
          (message.contains("result") || message.contains("error"));

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "net/http_client.h"
+#include "outbound/event_reader.h"
 #include "outbound/replies.h"
 #include "rpc/message.h"
 
@@ -50,20 +51,6 @@ std::string agreed_version(const Json& initialized);
 std::string request_body(std::int64_t id, const std::string& method, Json params);
 std::string pong_body(const Json& id);
 std::string not_served_body(const Json& id, const std::string& method);
-
-// The messages of a body of events, as far as it is whole: feed it as it grows.
-class EventReader {
- public:
-  // `body` begins with what came before. With `last` the event at its end need not be closed.
-  std::vector<Json> take(std::string_view body, bool last = false);
-
- private:
-  void take_line(std::string_view line, std::vector<Json>& messages);
-
-  std::size_t line_ = 0;      // where the first line begins that was not taken
-  std::size_t searched_ = 0;  // it has no end before this
-  std::string data_;          // of the event that is not whole
-};
 
 bool answers(const Json& message, std::int64_t id);
 // The answer to request `id` in a body that is JSON or a stream of events, or null.

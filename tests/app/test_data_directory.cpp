@@ -134,7 +134,8 @@ TEST_SUITE("Address") {
     CHECK(parse_address("[::1]:80")->str() == "[::1]:80");
     CHECK(parse_address(":0")->host == "127.0.0.1");
     CHECK(parse_address("8680")->port == 8680);
-    for (const char* wrong : {"", "host", "host:", "host:70000", "::1:80", "host:8x"}) {
+    for (const char* wrong :
+         {"", "host", "host:", "host:70000", "::1:80", "host:8x", "[[]]:1", "[::1:80", "a]:1"}) {
       CHECK_FALSE(parse_address(wrong).has_value());
     }
   }

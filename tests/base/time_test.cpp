@@ -21,10 +21,20 @@ TEST_SUITE("time") {
           WallTime{Millis{1700000000123}});
   }
 
+  TEST_CASE("the first and the last time there is a way to write are read") {
+    for (const char* text : {"0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"}) {
+      const auto time = parse_rfc3339(text);
+      REQUIRE(time);
+      CHECK(to_rfc3339(*time) == text);
+    }
+  }
+
   TEST_CASE("what is no time is refused") {
     for (const char* text :
          {"", "yesterday", "2023-11-14", "2023-02-30T00:00:00Z", "2023-11-14T25:00:00Z",
-          "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx"}) {
+          "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx",
+          // their years in UTC have no four digits
+          "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "9999-12-31T23:59:60Z"}) {
       CAPTURE(text);
       CHECK(!parse_rfc3339(text));
     }

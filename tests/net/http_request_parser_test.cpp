@@ -235,6 +235,16 @@ TEST_SUITE("net::HttpRequestParser") {
     CHECK(refusal("GET / HTTP/x.1\r\nHost: h\r\n\r\n") == 400);
   }
 
+  TEST_CASE("a request line is read to the letter") {
+    const auto line = [](const std::string& text) { return refusal(text + "\r\nHost: h\r\n\r\n"); };
+    CHECK(line("GET / HTTP/1.1") == 0);
+    for (const char* text : {"GET / H6TP/1.1", "GET / HTTX/1.1", "GET  / HTTP/1.1",
+                             "GET /  HTTP/1.1", "GET / HTTP/1.1 ", "GET / HTTP/01.1"}) {
+      CAPTURE(text);
+      CHECK(line(text) == 400);
+    }
+  }
+
   TEST_CASE("targets with bytes that no URL has are refused") {
     for (const char* target : {"/a b", "/\x80", "/a#b", "/\x7f", "x", "ftp://h/", "http://"}) {
       CHECK_MESSAGE(refusal("GET " + std::string(target) + " HTTP/1.1\r\nHost: h\r\n\r\n") != 0,

@@ -245,6 +245,21 @@ TEST_SUITE("events that grow") {
     }
   }
 
+  TEST_CASE("lines end as the standard lets them, behind a byte order mark or none") {
+    for (const std::string end : {"\n", "\r\n", "\r"}) {
+      const std::string body =
+          "\xEF\xBB\xBF"
+          "data: {\"id\":" +
+          end + "data:1}" + end + end + "data:{\"id\":2}" + end + end;
+      for (std::size_t split = 0; split <= body.size(); ++split) {
+        EventReader reader;
+        auto messages = reader.take(std::string_view(body).substr(0, split));
+        for (auto& message : reader.take(body)) messages.push_back(std::move(message));
+        CHECK(Json(messages) == Json::parse(R"([{"id":1},{"id":2}])"));
+      }
+    }
+  }
+
   TEST_CASE("an event at the end need not be closed, but is only taken as the last") {
     const std::string body = "data: {\"id\":1}\n\ndata: {\"id\":2}";
     EventReader reader;

@@ -1,0 +1,24 @@
+// libFuzzer's entry, and the bound on time: processor time, so that a busy or halted machine finds
+// nothing. A call that never ends is libFuzzer's own -timeout.
+#include <ctime>
+
+#include "fuzz.h"
+
+namespace {
+
+constexpr double kMostSeconds = 2;  // for inputs of a few KiB, with sanitizers
+
+double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const double before = processor_seconds();
+  mahavishnu::fuzzing::fuzz({reinterpret_cast<const char*>(data), size});
+  mahavishnu::fuzzing::expect(processor_seconds() - before < kMostSeconds, "bounded time");
+  return 0;
+}
