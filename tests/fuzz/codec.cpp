@@ -3,7 +3,7 @@
 //   none for it either (but for what the codec refuses by choice);
 // - decode(encode(message)) is the message;
 // - setting the metadata aside loses nothing, and the cheap reader of heads agrees;
-// - a refusal is an answer that can be sent and read.
+// - a refusal is an answer that can be sent and read; any bytes can be sent as a string.
 #include "rpc/codec.h"
 
 #include "fuzz.h"
@@ -138,9 +138,19 @@ bool is_parse_error(const Decoded& decoded) {
   return !decoded.batch && refused != nullptr && refused->error.code == error_code::kParseError;
 }
 
-}  // namespace
+// Any bytes as a JSON string are one, and theirs where they are UTF-8 at all.
+void check_string(std::string_view bytes) {
+  std::string written;
+  append_json_string(written, bytes);
+  const Json read = Json::parse(written, nullptr, false);
+  expect(read.is_string(), "any bytes make a string");
+  const auto& back = read.get_ref<const std::string&>();
+  const Json by_others = Json::parse(dump(Json(bytes)), nullptr, false);
+  expect(back == bytes || by_others != Json(bytes), "UTF-8 comes back as it was");
+  expect(back.find("\xEF\xBF\xBD") != back.npos || back == bytes, "only U+FFFD replaces");
+}
 
-void fuzz(std::string_view text) {
+void check(std::string_view text) {
   const Decoded decoded = decode(text);
   expect(!decoded.messages.empty(), "there is always a message");
   expect(decoded.batch || decoded.messages.size() == 1, "only a batch has several");
@@ -174,6 +184,17 @@ void fuzz(std::string_view text) {
   } else {
     expect(!plain.error().message.empty(), "a refused document has a reason");
   }
+}
+
+}  // namespace
+
+// Twice, with other digits: what is kept from one text must not be taken for another.
+void fuzz(std::string_view text) {
+  check_string(text);
+  check(text);
+  std::string other(text);
+  for (char& c : other) c = c >= '1' && c <= '8' ? static_cast<char>(c + 1) : c;
+  check(other);
 }
 
 }  // namespace mahavishnu::fuzzing

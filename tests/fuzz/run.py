@@ -20,7 +20,7 @@ FOUND = os.path.join(BUILD, "found")
 COMPILERS = {"CC": "clang-14", "CXX": "clang++-14"}
 SETUP = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", "-Dwerror=false",
          "-Dperf=false", "-Dcpp_args=-Wno-unknown-warning-option"]
-LONGEST_INPUT = {"http_request": 400, "events": 200, "values": 64, "lines": 1024}
+LONGEST_INPUT = {"cursors": 64, "http_request": 400, "events": 200, "values": 64, "lines": 1024}
 USUAL_LONGEST = 4096
 UNAVAILABLE = 3
 
@@ -105,8 +105,9 @@ def told(output):
     lines = output.splitlines()
     first = next((i for i, line in enumerate(lines) if re.match(r"broken: |==\d+==|.*runtime error: ", line)),
                  max(0, len(lines) - 20))
-    known = [line for line in lines[first:] if not re.match(r"\s*#\d+ ", line) or ROOT in line.replace("(" + BUILD, "")]
-    return "\n".join("    " + line[:200] for line in known[:30])
+    ours = [line for line in lines[first:] if not re.match(r"\s*#\d+ ", line)
+            or re.search(r"/(src|tests/fuzz)/\w", line.replace("(" + BUILD, ""))]
+    return "\n".join("    " + line[:200] for line in ours[:30])
 
 
 def replay(name, files):
@@ -115,11 +116,15 @@ def replay(name, files):
 
 
 def minimise(name):
-    """Puts into the committed corpus what was kept and covers more, in as few and short files as can be."""
+    """The committed corpus anew: what was written by hand (own-*), and as few files as cover the rest."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([program(name), "-merge=1", *options(name), folder, committed(name), kept(name)],
-                       cwd=BUILD, check=True, stderr=subprocess.DEVNULL)
-        return len(os.listdir(folder)), shutil.copytree(folder, committed(name), dirs_exist_ok=True)
+        for path in glob.glob(os.path.join(committed(name), "own-*")):
+            shutil.copy(path, folder)
+        subprocess.run([program(name), "-set_cover_merge=1", "-use_counters=0", *options(name), folder,
+                        committed(name), kept(name)], cwd=BUILD, check=True, stderr=subprocess.DEVNULL)
+        shutil.rmtree(committed(name))
+        shutil.copytree(folder, committed(name))
+    return len(os.listdir(committed(name)))
 
 
 def arguments(names):
@@ -129,7 +134,7 @@ def arguments(names):
     parser.add_argument("--list", action="store_true", help="print the targets")
     parser.add_argument("--replay", nargs="+", metavar="FILE", help="run these inputs through one target")
     parser.add_argument("--minimise", action="store_true",
-                        help="add to the committed corpus what covers more")
+                        help="put into the committed corpus what covers more")
     chosen = parser.parse_args()
     unknown = [name for name in chosen.targets if name not in names]
     if unknown:
@@ -157,7 +162,7 @@ def main():
         return replay(chosen[0], asked.replay)
     if asked.minimise:
         for name in chosen:
-            print(f"  {name:14} {minimise(name)[0]} inputs more")
+            print(f"  {name:14} {minimise(name)} inputs")
         return 0
     started = time.monotonic()
     failed = 0
