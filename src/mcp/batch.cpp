@@ -11,9 +11,10 @@ constexpr Revision kRevision = Revision::k2025_03_26;
 
 class Batch {
  public:
-  Batch(Dispatcher& dispatcher, CallTable& table, const View& view)
+  Batch(Dispatcher& dispatcher, CallTable& table, std::shared_ptr<Peer> peer, const View& view)
       : dispatcher_(dispatcher),
         table_(table),
+        peer_(std::move(peer)),
         view_(view),
         group_(dispatcher.executor(), "mcp batch") {}
 
@@ -22,6 +23,8 @@ class Batch {
       add(rpc::encode_error(malformed->id, malformed->error));
     } else if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
       take_notification(*notification, table_);
+    } else if (const auto* response = std::get_if<rpc::Response>(&message)) {
+      peer_->take_answer(*response);
     } else if (auto* request = std::get_if<rpc::Request>(&message)) {
       take_request(std::move(*request));
     }
@@ -49,7 +52,7 @@ class Batch {
       add(rpc::encode_error(request.id, error));
       return;
     }
-    auto accepted = dispatcher_.accept(std::move(request), kRevision, view_);
+    auto accepted = dispatcher_.accept(std::move(request), kRevision, view_, peer_);
     if (const auto* reply = std::get_if<Reply>(&accepted)) {
       add(reply->text);
       return;
@@ -68,6 +71,7 @@ class Batch {
 
   Dispatcher& dispatcher_;
   CallTable& table_;
+  std::shared_ptr<Peer> peer_;
   const View& view_;
   std::string replies_;
   base::TaskGroup group_;
@@ -75,12 +79,13 @@ class Batch {
 
 }  // namespace
 
-base::awaitable<std::string> run_batch(Dispatcher& dispatcher, CallTable& table, const View& view,
+base::awaitable<std::string> run_batch(Dispatcher& dispatcher, CallTable& table,
+                                       std::shared_ptr<Peer> peer, const View& view,
                                        std::vector<rpc::Message> messages) {
   // Cancelling must not leave the calls behind; stopping the server ends them one by one.
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  Batch batch(dispatcher, table, view);
+  Batch batch(dispatcher, table, std::move(peer), view);
   for (rpc::Message& message : messages) batch.take(std::move(message));
   std::string replies = co_await batch.finish();
   co_await asio::this_coro::throw_if_cancelled(throws);

@@ -8,7 +8,7 @@
 namespace mahavishnu::mcp {
 namespace {
 
-class ConnectionSink final : public ProgressSink {
+class ConnectionSink final : public NoticeSink {
  public:
   explicit ConnectionSink(rpc::Connection& connection) : connection_(connection) {}
   base::awaitable<bool> send(std::string text) override {
@@ -72,10 +72,14 @@ std::string ConnectionDoor::take_message(rpc::Message message) {
   }
   if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
     take_notification(*notification, *table_);
+    take_notification(*notification, *streams_);
+    if (notification->method == "notifications/initialized") tell_of_changes();
+  } else if (const auto* response = std::get_if<rpc::Response>(&message)) {
+    peer_->take_answer(*response);
   } else if (auto* request = std::get_if<rpc::Request>(&message)) {
     return take_request(std::move(*request));
   }
-  return {};  // a response answers nothing: this server asks its clients nothing
+  return {};
 }
 
 std::string ConnectionDoor::take_batch(std::vector<rpc::Message> messages) {
@@ -102,9 +106,12 @@ std::string ConnectionDoor::take_request(rpc::Request request) {
     }
     revision = kModern;
   }
-  if (table_->contains(request.id)) return duplicate_id(request.id, revision).text;
+  if (table_->contains(request.id) || streams_->contains(request.id)) {
+    return duplicate_id(request.id, revision).text;
+  }
   if (request.method == "initialize" && !is_modern(revision)) return initialize(request);
-  auto accepted = dispatcher_.accept(std::move(request), revision, view_);
+  auto accepted = dispatcher_.accept(std::move(request), revision, view_,
+                                     is_modern(revision) ? nullptr : peer_);
   if (auto* reply = std::get_if<Reply>(&accepted)) return std::move(reply->text);
   return start(std::move(std::get<PreparedCall>(accepted)));
 }
@@ -113,16 +120,40 @@ std::string ConnectionDoor::initialize(const rpc::Request& request) {
   const auto requested = requested_version(request.params);
   if (!requested) return refusal(request.id, requested.error(), kNewestLegacy).text;
   agreed_ = negotiate(*requested);
+  peer_->introduce(request.params);
   return rpc::encode_result(request.id, dispatcher_.results().initialize(*agreed_));
 }
 
 std::string ConnectionDoor::start(PreparedCall call) {
-  if (table_->size() >= dispatcher_.options().max_in_flight_per_connection) {
-    return dispatcher_.overloaded(call, table_->size()).text;
+  CallTable& table = call.listen ? *streams_ : *table_;
+  if (table.size() >= dispatcher_.options().max_in_flight_per_connection) {
+    return dispatcher_.overloaded(call, table.size()).text;
   }
-  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), table_.get(), call.id);
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), &table, call.id);
   group_.spawn(answer(std::move(running), std::move(call)));
   return {};
+}
+
+// Once a legacy client is ready, unasked.
+void ConnectionDoor::tell_of_changes() {
+  if (!agreed_ || !dispatcher_.tells() || !teller_.expired()) return;
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
+  teller_ = running;
+  group_.spawn(tell(std::move(running)));
+}
+
+base::awaitable<void> ConnectionDoor::tell(std::shared_ptr<RunningCall> running) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  ConnectionSink sink(connection_);
+  co_await dispatcher_.tell_session(std::move(running), peer_, sink);
+  answered();
+}
+
+// Nobody hears of changes, or answers questions, any more.
+void ConnectionDoor::end_streams() {
+  streams_->stop_all(StopCause::ByCaller);
+  if (const auto teller = teller_.lock()) teller->stop(StopCause::ByCaller);
+  peer_->lose_questions();
 }
 
 base::awaitable<void> ConnectionDoor::answer(std::shared_ptr<RunningCall> running,
@@ -136,7 +167,7 @@ base::awaitable<void> ConnectionDoor::answer(std::shared_ptr<RunningCall> runnin
 
 base::awaitable<void> ConnectionDoor::answer_batch(std::vector<rpc::Message> messages) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  std::string replies = co_await run_batch(dispatcher_, *table_, view_, std::move(messages));
+  std::string replies = co_await run_batch(dispatcher_, *table_, peer_, view_, std::move(messages));
   if (!replies.empty()) co_await write(std::move(replies));
   answered();
 }
@@ -153,6 +184,7 @@ void ConnectionDoor::answered() {
 
 base::awaitable<void> ConnectionDoor::drain() {
   const auto state = co_await asio::this_coro::cancellation_state;
+  end_streams();
   asio::steady_timer limit(dispatcher_.executor());
   if (state.cancelled() != asio::cancellation_type::none) {
     table_->stop_all(StopCause::Stopping);

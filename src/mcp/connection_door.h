@@ -6,6 +6,7 @@
 // long message is decoded elsewhere, what is behind it waits. One executor.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "base/asio.h"
@@ -37,6 +38,9 @@ class ConnectionDoor {
   std::string start(PreparedCall call);
   base::awaitable<void> answer(std::shared_ptr<RunningCall> running, PreparedCall call);
   base::awaitable<void> answer_batch(std::vector<rpc::Message> messages);
+  void tell_of_changes();
+  base::awaitable<void> tell(std::shared_ptr<RunningCall> running);
+  void end_streams();
   base::awaitable<void> drain();
   base::awaitable<void> write(std::string text);
   void answered();
@@ -46,6 +50,9 @@ class ConnectionDoor {
   const View view_;
   std::optional<Revision> agreed_;  // by initialize
   std::shared_ptr<CallTable> table_ = std::make_shared<CallTable>();
+  std::shared_ptr<CallTable> streams_ = std::make_shared<CallTable>();  // subscriptions/listen
+  std::weak_ptr<RunningCall> teller_;  // tells a legacy client of changes
+  std::shared_ptr<Peer> peer_ = std::make_shared<Peer>();
   bool closing_ = false;
   base::TaskGroup group_;
 };

@@ -1,8 +1,10 @@
 #include "mcp/dispatcher.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <exception>
-#include <span>
+#include <initializer_list>
 
 #include "base/log.h"
 #include "mcp/error_map.h"
@@ -14,39 +16,45 @@ namespace {
 
 using rpc::Json;
 
-constexpr std::array<std::string_view, 4> kLegacyMethods{"initialize", "ping", "tools/list",
-                                                         "tools/call"};
-constexpr std::array<std::string_view, 3> kModernMethods{"server/discover", "tools/list",
-                                                         "tools/call"};
+Capabilities capabilities_of_offer(const Registry& registry, const Catalog& catalog) {
+  const Offer& offer = catalog.offer();
+  Capabilities out;
+  out.tools = !registry.empty();
+  out.completions = catalog.has_completions();
+  out.prompts = catalog.has_prompts();
+  out.resources = catalog.has_resources();
+  out.logs = offer.logs;
+  out.tools_change = out.tools && offer.tools_change;
+  out.prompts_change = out.prompts && offer.prompts_change;
+  out.resources_change = out.resources && offer.resources_change;
+  out.resources_update = out.resources && offer.resources_update;
+  return out;
+}
 
-std::span<const std::string_view> methods_of(Revision revision) {
-  if (is_modern(revision)) return kModernMethods;
-  return kLegacyMethods;
+// What is declared is served, and nothing else.
+std::vector<std::string_view> methods_of(const Capabilities& c, bool modern) {
+  std::vector<std::string_view> out;
+  if (modern) {
+    out = {"server/discover"};
+  } else {
+    out = {"initialize", "ping"};
+  }
+  const auto add = [&out](bool there, std::initializer_list<std::string_view> methods) {
+    if (there) out.insert(out.end(), methods);
+  };
+  add(c.tools, {"tools/list", "tools/call"});
+  add(c.resources, {"resources/list", "resources/templates/list", "resources/read"});
+  add(c.prompts, {"prompts/list", "prompts/get"});
+  add(c.completions, {"completion/complete"});
+  add(modern && c.tells(), {"subscriptions/listen"});
+  add(!modern && c.resources_update, {"resources/subscribe", "resources/unsubscribe"});
+  add(!modern && c.logs, {"logging/setLevel"});
+  return out;
 }
 
 rpc::RpcError invalid_params(std::string message) {
   return rpc_error(error_code::kInvalidParams, std::move(message));
 }
-
-// The call as its handler sees it.
-class ActiveCall final : public Call {
- public:
-  ActiveCall(const View& view, ProgressSender* progress) : view_(view), progress_(progress) {}
-
-  const std::string& caller() const override { return view_.caller; }
-  bool wants_progress() const override { return progress_ != nullptr; }
-  void progress(double progress, double total, std::string message) override {
-    if (progress_ != nullptr) progress_->report(progress, total, std::move(message));
-  }
-  const std::string& working_directory() const override { return view_.working_directory; }
-  std::shared_ptr<const std::map<std::string, std::string>> environment() const override {
-    return view_.environment;
-  }
-
- private:
-  const View& view_;
-  ProgressSender* progress_;
-};
 
 // params._meta.progressToken: null when absent; an error when it is no token.
 base::Result<Json> progress_token(const Meta& meta) {
@@ -70,12 +78,6 @@ std::string malformed_call(const Json& params) {
   return "";
 }
 
-// The beginning of what is observed; unread where nobody does.
-template <class Observed>
-base::MonoTime begun(const Observed& observed) {
-  return observed ? base::mono_now() : base::MonoTime{};
-}
-
 }  // namespace
 
 Reply refusal(const rpc::RequestId& id, const rpc::RpcError& error, Revision revision) {
@@ -83,19 +85,31 @@ Reply refusal(const rpc::RequestId& id, const rpc::RpcError& error, Revision rev
 }
 
 Dispatcher::Dispatcher(asio::any_io_executor executor, const ServerOptions& options,
-                       Registry registry, Observer observer)
+                       Registry registry, Catalog catalog, Observer observer)
     : executor_(executor),
       options_(options),
       registry_(std::move(registry)),
-      results_(options),
+      catalog_(std::move(catalog)),
+      capabilities_(capabilities_of_offer(registry_, catalog_)),
+      offer_requests_(catalog_, options_.page_size),
+      legacy_methods_(methods_of(capabilities_, false)),
+      modern_methods_(methods_of(capabilities_, true)),
+      results_(options, capabilities_),
+      states_(options.state_key, options.ask_time),
+      ground_{executor, options_, states_},
       observer_(std::move(observer)),
       calls_(executor) {}
 
-bool Dispatcher::knows(std::string_view method, Revision revision) {
-  for (const std::string_view known : methods_of(revision)) {
-    if (known == method) return true;
-  }
-  return false;
+bool Dispatcher::knows(std::string_view method, Revision revision) const {
+  const auto& methods = is_modern(revision) ? modern_methods_ : legacy_methods_;
+  return std::find(methods.begin(), methods.end(), method) != methods.end();
+}
+
+const std::vector<HeaderParam>* Dispatcher::header_params(std::string_view tool,
+                                                          const View& view) const {
+  if (!registry_.has_header_params()) return nullptr;
+  const auto entry = registry_.choose(tool, view);
+  return entry && !(*entry)->header_params.empty() ? &(*entry)->header_params : nullptr;
 }
 
 Reply Dispatcher::unknown_method(const rpc::Request& request, Revision revision) const {
@@ -104,8 +118,8 @@ Reply Dispatcher::unknown_method(const rpc::Request& request, Revision revision)
     message += ": " + std::string(to_string(revision)) +
                " has no handshake; without _meta it is served for 2025-11-25 and earlier";
   } else {
-    const auto methods = methods_of(revision);
-    message += did_you_mean(request.method, {methods.begin(), methods.end()});
+    message +=
+        did_you_mean(request.method, is_modern(revision) ? modern_methods_ : legacy_methods_);
   }
   return refusal(request.id, rpc_error(error_code::kMethodNotFound, message), revision);
 }
@@ -124,30 +138,118 @@ Reply Dispatcher::overloaded(const PreparedCall& call, std::size_t in_flight) co
 }
 
 std::variant<Reply, PreparedCall> Dispatcher::accept(rpc::Request request, Revision revision,
-                                                     const View& view) {
-  if (request.method == "tools/call") return accept_call(std::move(request), revision, view);
+                                                     const View& view,
+                                                     const std::shared_ptr<Peer>& peer) {
+  if (request.method == "tools/call" && capabilities_.tools) {
+    return accept_call(std::move(request), revision, view, peer);
+  }
   if (!knows(request.method, revision)) return unknown_method(request, revision);
   if (!request.params.is_null() && !request.params.is_object()) {
     return refusal(request.id, invalid_params("params must be an object"), revision);
   }
   if (request.method == "tools/list") return list(request, revision, view);
+  if (request.method == "subscriptions/listen") return accept_listen(std::move(request));
+  if (peer) {
+    if (auto reply = accept_from_peer(request, revision, *peer)) return std::move(*reply);
+  }
+  if (auto taken = offer_requests_.take(request.method, request.params, revision)) {
+    return accept_offer(std::move(request), std::move(*taken), revision, view, peer);
+  }
   const std::string result =
       request.method == "server/discover" ? results_.discover() : results_.empty(revision);
   return Reply{rpc::encode_result(request.id, result)};
 }
 
 Reply Dispatcher::list(const rpc::Request& request, Revision revision, const View& view) {
-  // One page holds them all, so no cursor was ever given out.
-  if (request.params.is_object() && request.params.contains("cursor")) {
-    return refusal(request.id, invalid_params("params.cursor is not one of this server's"),
-                   revision);
-  }
-  const std::string result = results_.tools(revision, registry_.listed(revision, view));
+  const auto page = registry_.listed(revision, view, request.params, options_.page_size);
+  if (!page) return refusal(request.id, invalid_params(page.error().message), revision);
+  const std::string result = results_.list(revision, "tools", (*page)->array, (*page)->next);
   return Reply{rpc::encode_result(request.id, result)};
 }
 
+base::Result<std::shared_ptr<const Rounds>> Dispatcher::rounds_of(const PreparedCall& call,
+                                                                  const rpc::Request& request,
+                                                                  const View& view) const {
+  Rounds rounds;
+  Json params = request.params;
+  if (call.entry != nullptr) params["arguments"] = call.arguments;  // they were moved out
+  const Json responses = params.value("inputResponses", Json::object());
+  const Json state = params.value("requestState", Json());
+  params.erase("inputResponses");
+  params.erase("requestState");
+  rounds.digest = RequestState::digest(view.caller, request.method, params);
+  if (!responses.is_object()) {
+    return base::fail(base::ErrorCode::InvalidArgument,
+                      "params.inputResponses must be an object of answers");
+  }
+  rounds.given = responses.get<Answers>();
+  if (state.is_null()) return std::make_shared<const Rounds>(std::move(rounds));
+  if (!state.is_string()) {
+    return base::fail(base::ErrorCode::InvalidArgument, "params.requestState must be a string");
+  }
+  auto kept = states_.open(state.get_ref<const std::string&>(), rounds.digest,
+                           std::chrono::system_clock::now());
+  if (!kept) return base::fail(kept.error());
+  rounds.kept = std::move(*kept);
+  return std::make_shared<const Rounds>(std::move(rounds));
+}
+
+std::optional<rpc::RpcError> Dispatcher::fill(PreparedCall& call, const rpc::Request& request,
+                                              Revision revision, const View& view,
+                                              const std::shared_ptr<Peer>& peer, bool asks) {
+  call.revision = revision;
+  call.peer = peer;
+  if (is_modern(revision)) {
+    const Json* level =
+        capabilities_.logs ? meta_member(request.metadata, meta_key::kLogLevel) : nullptr;
+    LogLevel known{};
+    if (level != nullptr &&
+        (!level->is_string() || !parse_log_level(level->get_ref<const std::string&>(), known))) {
+      return invalid_params("params._meta[\"" + std::string(meta_key::kLogLevel) +
+                            "\"] must be a level such as info");
+    }
+    if (asks) {
+      auto rounds = rounds_of(call, request, view);
+      if (!rounds) return invalid_params(rounds.error().message);
+      call.rounds = std::move(*rounds);
+    }
+    call.metadata = request.metadata;
+  }
+  return std::nullopt;
+}
+
+std::variant<Reply, PreparedCall> Dispatcher::accept_offer(rpc::Request request,
+                                                           OfferRequests::Taken taken,
+                                                           Revision revision, const View& view,
+                                                           const std::shared_ptr<Peer>& peer) {
+  if (const auto* error = std::get_if<rpc::RpcError>(&taken)) {
+    return refusal(request.id, *error, revision);
+  }
+  if (const auto* page = std::get_if<ListPage>(&taken)) {
+    const std::string result =
+        results_.list(revision, page->member, rpc::dump(page->items), page->next);
+    return Reply{rpc::encode_result(request.id, result)};
+  }
+  if (draining_) {
+    return refusal(request.id, rpc_error(error_code::kInternalError, "the server is shutting down"),
+                   revision);
+  }
+  auto token = progress_token(request.metadata);
+  if (!token) return refusal(request.id, invalid_params(token.error().message), revision);
+  PreparedCall call;
+  auto work = std::make_shared<OfferWork>(std::move(std::get<OfferWork>(taken)));
+  if (const auto error = fill(call, request, revision, view, peer, work->asks)) {
+    return refusal(request.id, *error, revision);
+  }
+  call.id = std::move(request.id);
+  call.progress_token = std::move(*token);
+  call.work = std::move(work);
+  return call;
+}
+
 std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, Revision revision,
-                                                          const View& view) {
+                                                          const View& view,
+                                                          const std::shared_ptr<Peer>& peer) {
   Json& params = request.params;
   if (std::string wrong = malformed_call(params); !wrong.empty()) {
     return refusal(request.id, invalid_params(std::move(wrong)), revision);
@@ -161,12 +263,14 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
     return refusal(request.id, invalid_params(call.error().message), revision);
   }
   if (!call) return failed(request.id, call.error(), revision);
-  call->id = std::move(request.id);
-  call->revision = revision;
-  call->progress_token = std::move(*token);
   if (const KeptAnswer* answer = at_hand(*call)) {
-    return succeeded(call->id, answer, revision, call->seen);
+    return succeeded(request.id, answer, revision, call->seen);
   }
+  if (const auto error = fill(*call, request, revision, view, peer, call->entry->tool.asks)) {
+    return refusal(request.id, *error, revision);
+  }
+  call->id = std::move(request.id);
+  call->progress_token = std::move(*token);
   return std::move(*call);
 }
 
@@ -180,17 +284,17 @@ const KeptAnswer* Dispatcher::at_hand(PreparedCall& call) {
     base::log()->error("tool {}: looking at hand ended by an exception: {}", entry.tool.name,
                        e.what());
   }
-  if (answer != nullptr) call.seen = observe(entry, call.seen, true);
+  if (answer != nullptr) call.seen = observe(&entry, call.seen, true);
   return answer;
 }
 
-base::MonoTime Dispatcher::observe(const Registry::Entry& entry, base::MonoTime started,
+base::MonoTime Dispatcher::observe(const Registry::Entry* entry, base::MonoTime started,
                                    bool ok) const {
-  if (!observer_.call) return begun(observer_.stage);
+  if (!observer_.call || entry == nullptr) return begun(observer_.stage);
   const base::MonoTime now = base::mono_now();
   const base::MonoTime::duration took = now - started;
-  observer_.call(entry.tool.name, took, ok);
-  base::log()->debug("tools/call {} took {} µs{}", entry.tool.name, took.count(),
+  observer_.call(entry->tool.name, took, ok);
+  base::log()->debug("tools/call {} took {} µs{}", entry->tool.name, took.count(),
                      ok ? "" : " and failed");
   return now;
 }
@@ -246,86 +350,6 @@ base::Result<PreparedCall> Dispatcher::prepare(std::string_view tool, Json argum
   call.seen = seen;
   call.arguments = std::move(arguments);
   return call;
-}
-
-base::awaitable<Outcome> Dispatcher::guarded(const Registry::Entry& entry, Json arguments,
-                                             Call& call) {
-  try {
-    ToolResult result = co_await entry.tool.handler(std::move(arguments), call);
-    if (result) co_return Outcome(std::move(*result));
-    co_return Outcome(result.error());
-  } catch (const std::exception& e) {
-    base::log()->error("tool {}: ended by an exception: {}", entry.tool.name, e.what());
-  } catch (...) {
-    base::log()->error("tool {}: ended by an unknown exception", entry.tool.name);
-  }
-  co_return Outcome(Crashed{});
-}
-
-// The handler runs as a coroutine of its own because cancelling goes by the slot of a coroutine's
-// outermost frame: awaited in place (22 ns instead of 330 ns), a call could only be cancelled
-// together with whatever serves its connection.
-base::awaitable<Outcome> Dispatcher::supervised(RunningCall& running, const Registry::Entry& entry,
-                                                Json arguments, Call& call) {
-  const asio::cancellation_state outer = co_await asio::this_coro::cancellation_state;
-  if (outer.cancelled() != asio::cancellation_type::none) running.stop(StopCause::Stopping);
-  if (running.cause() != StopCause::None) co_return Outcome(Stopped{});
-  asio::cancellation_slot outer_slot = outer.slot();
-  if (outer_slot.is_connected()) {
-    outer_slot.assign([&running](asio::cancellation_type) { running.stop(StopCause::Stopping); });
-  }
-  Outcome outcome =
-      co_await asio::co_spawn(executor_, guarded(entry, std::move(arguments), call),
-                              asio::bind_cancellation_slot(running.slot(), base::use_awaitable));
-  if (outer_slot.is_connected()) outer_slot.clear();
-  co_return outcome;
-}
-
-base::awaitable<Outcome> Dispatcher::run(std::shared_ptr<RunningCall> running, PreparedCall call,
-                                         const View& view, ProgressSink* sink) {
-  // Whoever awaits this may be cancelled: the call is, too, but its end is still waited for.
-  const bool throws = co_await asio::this_coro::throw_if_cancelled();
-  co_await asio::this_coro::throw_if_cancelled(false);
-  const base::MonoTime started = begun(observer_.call);
-  std::optional<ProgressSender> progress;
-  if (sink != nullptr && !call.progress_token.is_null()) {
-    progress.emplace(executor_, std::move(call.progress_token), call.revision, *sink);
-  }
-  ActiveCall active(view, progress ? &*progress : nullptr);
-  Outcome outcome = co_await supervised(*running, *call.entry, std::move(call.arguments), active);
-  if (running->cause() == StopCause::ByCaller) {
-    outcome = Stopped{};
-    if (progress) co_await progress->abandon();
-  } else if (running->cause() == StopCause::Stopping &&
-             !std::holds_alternative<std::string>(outcome)) {
-    outcome = base::Error{base::ErrorCode::Unavailable, "the server stopped during the call", 1000};
-  }
-  if (progress) co_await progress->finish();
-  running->end();
-  observe(*call.entry, started, std::holds_alternative<std::string>(outcome));
-  co_await asio::this_coro::throw_if_cancelled(throws);
-  co_return outcome;
-}
-
-base::awaitable<std::optional<Reply>> Dispatcher::reply_to(std::shared_ptr<RunningCall> running,
-                                                           PreparedCall call, const View& view,
-                                                           ProgressSink* sink) {
-  const rpc::RequestId id = call.id;
-  const Revision revision = call.revision;
-  const Registry::Entry& entry = *call.entry;
-  const Outcome outcome = co_await run(std::move(running), std::move(call), view, sink);
-  if (const auto* json = std::get_if<std::string>(&outcome)) {
-    co_return succeeded(id, *json, revision, begun(observer_.stage));
-  }
-  if (const auto* error = std::get_if<base::Error>(&outcome)) {
-    co_return failed(id, *error, revision);
-  }
-  if (std::holds_alternative<Stopped>(outcome)) co_return std::nullopt;
-  co_return refusal(
-      id,
-      rpc_error(error_code::kInternalError,
-                "internal error in tool \"" + entry.tool.name + "\"; the server's log has it"),
-      revision);
 }
 
 }  // namespace mahavishnu::mcp

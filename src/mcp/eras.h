@@ -46,6 +46,8 @@ inline constexpr const char* kProtocolVersion = "io.modelcontextprotocol/protoco
 inline constexpr const char* kClientInfo = "io.modelcontextprotocol/clientInfo";
 inline constexpr const char* kClientCapabilities = "io.modelcontextprotocol/clientCapabilities";
 inline constexpr const char* kServerInfo = "io.modelcontextprotocol/serverInfo";
+inline constexpr const char* kLogLevel = "io.modelcontextprotocol/logLevel";
+inline constexpr const char* kSubscriptionId = "io.modelcontextprotocol/subscriptionId";
 inline constexpr const char* kProgressToken = "progressToken";
 }  // namespace meta_key
 

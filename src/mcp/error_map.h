@@ -12,12 +12,13 @@
 namespace mahavishnu::mcp {
 
 // MCP's own codes (2026-07-28, basic/index, "Error Codes"). JSON-RPC's are in rpc/message.h; the
-// range -32000 … -32019 is never used (it is legacy's, without a meaning).
+// range -32000 … -32019 is legacy's: of it only -32002 has a meaning, and only there.
 namespace error_code {
 using namespace rpc::error_code;
 inline constexpr int kHeaderMismatch = -32020;
 inline constexpr int kMissingRequiredClientCapability = -32021;
 inline constexpr int kUnsupportedProtocolVersion = -32022;
+inline constexpr int kLegacyResourceNotFound = -32002;  // up to 2025-11-25
 }  // namespace error_code
 
 // A protocol error, before it has an id.

@@ -43,6 +43,27 @@ bool modern_header(const Exchange& exchange) {
   return revision && is_modern(*revision);
 }
 
+// The parameter that Mcp-Name repeats; nullptr: none.
+const char* name_of(std::string_view method) {
+  if (method == "tools/call" || method == "prompts/get") return "name";
+  return method == "resources/read" ? "uri" : nullptr;
+}
+
+// Of a tool whose parameters a client repeats in headers.
+std::optional<Reply> check_params(const Exchange& exchange, const rpc::Request& request,
+                                  const View& view, const Dispatcher& dispatcher) {
+  if (request.method != "tools/call" || !request.params.is_object()) return std::nullopt;
+  const auto name = request.params.find("name");
+  if (name == request.params.end() || !name->is_string()) return std::nullopt;
+  const auto* params = dispatcher.header_params(name->get_ref<const std::string&>(), view);
+  if (params == nullptr) return std::nullopt;
+  const auto arguments = request.params.find("arguments");
+  const auto error = check_header_params(
+      *params, arguments != request.params.end() ? *arguments : rpc::Json::object(),
+      [&exchange](const std::string& header_name) { return header(exchange, header_name); });
+  return error ? std::optional<Reply>({rpc::encode_error(request.id, *error), 400}) : std::nullopt;
+}
+
 // Metadata and headers of a modern request, in the order that tells a client most: which revision,
 // whether the method exists at all, and only then what the method needs.
 std::optional<Reply> check_modern(const RequestHeaders& headers, const rpc::Request& request,
@@ -57,21 +78,22 @@ std::optional<Reply> check_modern(const RequestHeaders& headers, const rpc::Requ
   }
   if (const auto error = check_metadata(request.metadata)) return refused(*error);
   if (const auto error = check_method_header(headers, request.method)) return refused(*error);
-  if (!Dispatcher::knows(request.method, kModern)) {
+  if (!dispatcher.knows(request.method, kModern)) {
     return dispatcher.unknown_method(request, kModern);
   }
   if (std::holds_alternative<std::nullptr_t>(request.id.value)) {
     return refused(rpc_error(error_code::kInvalidRequest, "id must be a string or an integer"));
   }
-  if (request.method != "tools/call") return std::nullopt;
-  const auto name = request.params.find("name");
+  const char* named = name_of(request.method);
+  if (named == nullptr) return std::nullopt;
+  const auto name = request.params.find(named);
   if (name == request.params.end() || !name->is_string()) return std::nullopt;  // -32602, later
   const auto error = check_name_header(headers, name->get_ref<const std::string&>());
   return error ? std::optional<Reply>(refused(*error)) : std::nullopt;
 }
 
 // Turns the answer into an event stream with the first notification.
-class StreamSink final : public ProgressSink {
+class StreamSink final : public NoticeSink {
  public:
   explicit StreamSink(Exchange exchange) : exchange_(std::move(exchange)) {}
 
@@ -94,6 +116,13 @@ class StreamSink final : public ProgressSink {
   bool open_ = false;
 };
 
+void stop_when_gone(const Exchange& exchange, const std::shared_ptr<RunningCall>& running) {
+  exchange->on_gone([weak = std::weak_ptr<RunningCall>(running)] {
+    if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
+  });
+  if (exchange->gone()) running->stop(StopCause::ByCaller);
+}
+
 }  // namespace
 
 HttpDoor::HttpDoor(Dispatcher& dispatcher)
@@ -105,14 +134,43 @@ rpc::HttpRest HttpDoor::handle(Exchange exchange, View view) {
   if (exchange->method() == "POST") return post(std::move(exchange), std::move(view));
   if (exchange->method() == "DELETE" && !modern_header(exchange)) {
     end_session(exchange, view);
+  } else if (exchange->method() == "GET" && !modern_header(exchange) && dispatcher_.tells()) {
+    return open_stream(std::move(exchange), view);
   } else {
-    // GET would open a stream for what the server says unasked; it says nothing unasked.
-    const auto error = rpc_error(error_code::kInvalidRequest,
-                                 "the MCP endpoint takes POST, and DELETE to end a session");
+    // GET opens a stream for what the server says unasked, where it ever says something.
+    const bool streams = dispatcher_.tells();
+    const auto error =
+        rpc_error(error_code::kInvalidRequest,
+                  streams ? "the MCP endpoint takes POST, and GET and DELETE with a session"
+                          : "the MCP endpoint takes POST, and DELETE to end a session");
     exchange->respond(405, kJson, rpc::encode_error(rpc::RequestId{}, error),
-                      {{"Allow", "POST, DELETE"}});
+                      {{"Allow", streams ? "POST, GET, DELETE" : "POST, DELETE"}});
   }
   return std::nullopt;
+}
+
+// A session has one stream: a new one takes the place of the old.
+rpc::HttpRest HttpDoor::open_stream(Exchange exchange, const View& view) {
+  if (!accepts_stream(exchange->header("Accept"))) {
+    refuse(exchange, 406, "Accept must list text/event-stream");
+    return std::nullopt;
+  }
+  auto session = session_of(exchange, view, rpc::RequestId{});
+  if (!session) return std::nullopt;
+  if (const auto old = session->stream.lock()) old->stop(StopCause::ByCaller);
+  auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
+  session->stream = running;
+  stop_when_gone(exchange, running);
+  return tell(std::move(session), std::move(exchange), std::move(running));
+}
+
+base::awaitable<void> HttpDoor::tell(std::shared_ptr<Session> session, Exchange exchange,
+                                     std::shared_ptr<RunningCall> running) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  StreamSink sink(exchange);
+  sink.open();
+  co_await dispatcher_.tell_session(std::move(running), std::move(session), sink);
+  exchange->end_stream();
 }
 
 rpc::HttpRest HttpDoor::post(Exchange exchange, View view) {
@@ -150,8 +208,8 @@ rpc::HttpRest HttpDoor::take(Exchange exchange, View view, rpc::Decoded decoded)
     refuse(exchange, 400, malformed->id, malformed->error);
   } else if (const auto* notification = std::get_if<rpc::Notification>(&message)) {
     notified(exchange, view, *notification);
-  } else if (std::holds_alternative<rpc::Response>(message)) {
-    answered(exchange, view);
+  } else if (const auto* response = std::get_if<rpc::Response>(&message)) {
+    answered(exchange, view, *response);
   } else {
     auto& request = std::get<rpc::Request>(message);
     const bool is_modern_request = claimed_version(request.metadata) != nullptr ||
@@ -167,17 +225,18 @@ rpc::HttpRest HttpDoor::modern(Exchange exchange, View view, rpc::Request reques
     respond(exchange, std::move(*refused));
     return std::nullopt;
   }
-  auto taken = dispatcher_.accept(std::move(request), kModern, view);
+  if (auto refused = check_params(exchange, request, view, dispatcher_)) {
+    respond(exchange, std::move(*refused));
+    return std::nullopt;
+  }
+  auto taken = dispatcher_.accept(std::move(request), kModern, view, nullptr);
   if (auto* reply = std::get_if<Reply>(&taken)) {
     respond(exchange, std::move(*reply));
     return std::nullopt;
   }
   auto& call = std::get<PreparedCall>(taken);
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, call.id);
-  exchange->on_gone([weak = std::weak_ptr<RunningCall>(running)] {
-    if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
-  });
-  if (exchange->gone()) running->stop(StopCause::ByCaller);
+  stop_when_gone(exchange, running);
   return run(nullptr, std::move(exchange), std::move(view), std::move(call), std::move(running));
 }
 
@@ -192,7 +251,7 @@ rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request reques
     respond(exchange, duplicate_id(request.id, session->revision));
     return std::nullopt;
   }
-  auto taken = dispatcher_.accept(std::move(request), session->revision, view);
+  auto taken = dispatcher_.accept(std::move(request), session->revision, view, session);
   if (auto* reply = std::get_if<Reply>(&taken)) {
     respond(exchange, std::move(*reply));
     return std::nullopt;
@@ -228,6 +287,7 @@ void HttpDoor::initialize(const Exchange& exchange, const View& view, const rpc:
     return;
   }
   const auto session = sessions_.open(view.caller, negotiate(*requested), base::mono_now());
+  session->introduce(request.params);
   exchange->respond(
       200, kJson,
       rpc::encode_result(request.id, dispatcher_.results().initialize(session->revision)),
@@ -276,10 +336,12 @@ void HttpDoor::notified(const Exchange& exchange, const View& view,
   accepted(exchange);
 }
 
-void HttpDoor::answered(const Exchange& exchange, const View& view) {
+void HttpDoor::answered(const Exchange& exchange, const View& view, const rpc::Response& response) {
   if (modern_header(exchange)) {
     refuse(exchange, 400, "a client sends no responses in this revision");
-  } else if (session_of(exchange, view, rpc::RequestId{})) {
+  } else if (const auto session = session_of(exchange, view, rpc::RequestId{})) {
+    // An answer that nobody waits for (any more) is no mistake of the client's.
+    session->take_answer(response);
     accepted(exchange);
   }
 }
@@ -301,7 +363,8 @@ base::awaitable<void> HttpDoor::legacy_batch(Exchange exchange, View view,
     refuse(exchange, 400, "batches are part of revision 2025-03-26 only");
     co_return;
   }
-  std::string replies = co_await run_batch(dispatcher_, session->calls, view, std::move(messages));
+  std::string replies =
+      co_await run_batch(dispatcher_, session->calls, session, view, std::move(messages));
   if (replies.empty()) {
     accepted(exchange);
   } else {

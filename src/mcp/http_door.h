@@ -1,9 +1,10 @@
-// The MCP endpoint over HTTP: POST for both eras, DELETE for the sessions of the legacy ones.
+// The MCP endpoint over HTTP: POST for both eras; DELETE, and GET for what changes, for the
+// sessions of the legacy ones.
 //
 // Modern requests are stateless and their headers are checked against the body; when the peer goes,
 // its call is cancelled. Legacy requests belong to a session; there a lost connection cancels
-// nothing, notifications/cancelled does. An answer is JSON, or an event stream once a call that
-// asked for progress has some to tell. One executor. Lifetime: longer than the exchanges.
+// nothing, notifications/cancelled does. An answer is JSON, or an event stream once a call has
+// something to tell before it. One executor. Lifetime: longer than the exchanges.
 #pragma once
 
 #include <memory>
@@ -30,13 +31,16 @@ class HttpDoor {
   base::awaitable<void> post_long(Exchange exchange, View view, std::string body);
   rpc::HttpRest take(Exchange exchange, View view, rpc::Decoded decoded);
   void end_session(const Exchange& exchange, const View& view);
+  rpc::HttpRest open_stream(Exchange exchange, const View& view);
+  base::awaitable<void> tell(std::shared_ptr<Session> session, Exchange exchange,
+                             std::shared_ptr<RunningCall> running);
 
   rpc::HttpRest modern(Exchange exchange, View view, rpc::Request request);
   rpc::HttpRest legacy(Exchange exchange, View view, rpc::Request request);
   base::awaitable<void> legacy_batch(Exchange exchange, View view,
                                      std::vector<rpc::Message> messages);
   void notified(const Exchange& exchange, const View& view, const rpc::Notification& notification);
-  void answered(const Exchange& exchange, const View& view);
+  void answered(const Exchange& exchange, const View& view, const rpc::Response& response);
   void initialize(const Exchange& exchange, const View& view, const rpc::Request& request);
   // `session` is null in the modern era; the call is in its table, so it is held until the end.
   base::awaitable<void> run(std::shared_ptr<Session> session, Exchange exchange, View view,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "mcp/base64.h"
 #include "mcp/error_map.h"
 #include "mcp/nearest.h"
 
@@ -30,32 +31,16 @@ std::string_view next_item(std::string_view& rest, char separator) {
   return trimmed(item);
 }
 
-int base64_digit(char c) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const std::size_t at = kDigits.find(c);
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-  std::string out;
-  unsigned bits = 0;
-  int held = 0;
-  for (const char c : text.substr(0, text.size() - padding)) {
-    const int digit = base64_digit(c);
-    if (digit < 0) return std::nullopt;
-    bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xFFFF;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      out += static_cast<char>(bits >> held & 0xFF);
+// Whether a list of media ranges holds `type`, all of its kind, or everything.
+bool accepts(std::string_view list, std::string_view type, std::string_view kind) {
+  while (!list.empty()) {
+    std::string_view item = next_item(list, ',');
+    const std::string_view range = next_item(item, ';');
+    if (range == "*/*" || equal_in_any_case(range, type) || equal_in_any_case(range, kind)) {
+      return true;
     }
   }
-  if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
-  return out;
+  return false;
 }
 
 rpc::RpcError mismatch(const char* header, std::string_view got, std::string_view body) {
@@ -74,18 +59,11 @@ rpc::RpcError missing(const char* header, std::string_view body) {
 
 bool accepts_both(std::string_view accept) {
   if (accept.data() == nullptr || accept == "application/json, text/event-stream") return true;
-  bool json = false;
-  bool stream = false;
-  while (!accept.empty()) {
-    std::string_view item = next_item(accept, ',');
-    const std::string_view type = next_item(item, ';');
-    const bool all = type == "*/*";
-    json = json || all || equal_in_any_case(type, "application/json") ||
-           equal_in_any_case(type, "application/*");
-    stream = stream || all || equal_in_any_case(type, "text/event-stream") ||
-             equal_in_any_case(type, "text/*");
-  }
-  return json && stream;
+  return accepts(accept, "application/json", "application/*") && accepts_stream(accept);
+}
+
+bool accepts_stream(std::string_view accept) {
+  return accept.data() == nullptr || accepts(accept, "text/event-stream", "text/*");
 }
 
 bool is_json(std::string_view content_type) {

@@ -31,6 +31,9 @@ std::optional<rpc::RpcError> check_version_header(const RequestHeaders& headers,
 std::optional<rpc::RpcError> check_method_header(const RequestHeaders& headers,
                                                  std::string_view method);
 
+// Whether `accept` admits an event stream.
+bool accepts_stream(std::string_view accept);
+
 // -32020 unless Mcp-Name is there and, decoded, is `name`.
 std::optional<rpc::RpcError> check_name_header(const RequestHeaders& headers,
                                                std::string_view name);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mcp/nearest.h"
+#include "mcp/page.h"
 #include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
@@ -95,8 +96,16 @@ base::Result<Registry> Registry::create(std::vector<Tool> tools) {
       output_text = output->text();
     }
     std::string input_text = input->text();
-    auto entry = std::make_unique<Entry>(
-        Entry{std::move(tool), std::move(*input), std::move(input_text), std::move(output_text)});
+    const bool annotated = input_text.find("x-mcp-header") != std::string::npos;
+    auto headers = header_params(annotated ? rpc::Json::parse(input_text) : rpc::Json());
+    if (!headers) {
+      return base::fail(base::ErrorCode::InvalidArgument,
+                        "tool \"" + tool.name + "\": " + headers.error().message);
+    }
+    registry.has_header_params_ = registry.has_header_params_ || !headers->empty();
+    auto entry =
+        std::make_unique<Entry>(Entry{std::move(tool), std::move(*input), std::move(input_text),
+                                      std::move(output_text), std::move(*headers)});
     if (!registry.by_name_.emplace(entry->tool.name, entry.get()).second) {
       return base::fail(base::ErrorCode::InvalidArgument,
                         "two tools are named \"" + entry->tool.name + "\"");
@@ -141,28 +150,47 @@ base::Result<const Registry::Entry*> Registry::choose(std::string_view name,
                     "unknown tool " + in_quotes(name) + did_you_mean(name, names));
 }
 
-const std::string& Registry::listed(Revision revision, const View& view) {
+base::Result<const Registry::Listed*> Registry::listed(Revision revision, const View& view,
+                                                       const rpc::Json& params,
+                                                       std::size_t page_size) {
+  std::vector<const Entry*> entries;
+  Page page;
+  const bool first = !params.is_object() || !params.contains("cursor");
+  if (!first) {
+    entries = shown_to(view);
+    auto named = page_of("tools", params, entries.size(), page_size);
+    if (!named) return base::fail(named.error());
+    page = std::move(*named);
+  }
   std::string key(1, shape(revision));
-  key += view.read_only ? 'r' : 'w';
+  key += (view.read_only ? 'r' : 'w') + std::to_string(page.begin);
   for (const std::string& name : view.tools) key += ',' + name;
   for (const std::string& name : view.toolsets) key += ';' + name;
   if (view.permit) key.append(1, '|').append(view.permit->list_class());
   auto found = lists_.find(key);
   if (found == lists_.end()) {
+    if (first) {
+      entries = shown_to(view);
+      page = page_of("tools", params, entries.size(), page_size).value();
+    }
     if (lists_.size() >= kMostLists) lists_.clear();
-    found = lists_.emplace(std::move(key), render(revision, view)).first;
+    Listed listed{"[", std::move(page.next)};
+    for (std::size_t i = page.begin; i < page.end; ++i) {
+      if (i > page.begin) listed.array += ',';
+      append_tool(listed.array, *entries[i], revision);
+    }
+    listed.array += ']';
+    found = lists_.emplace(std::move(key), std::move(listed)).first;
   }
-  return found->second;
+  return &found->second;
 }
 
-std::string Registry::render(Revision revision, const View& view) const {
-  std::string out = "[";
+std::vector<const Registry::Entry*> Registry::shown_to(const View& view) const {
+  std::vector<const Entry*> out;
   for (const auto& entry : entries_) {
-    if (!shown(*entry, view)) continue;
-    if (out.size() > 1) out += ',';
-    append_tool(out, *entry, revision);
+    if (shown(*entry, view)) out.push_back(entry.get());
   }
-  return out + "]";
+  return out;
 }
 
 }  // namespace mahavishnu::mcp

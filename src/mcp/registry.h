@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "mcp/eras.h"
+#include "mcp/header_params.h"
 #include "mcp/schema.h"
 #include "mcp/server.h"
 #include "mcp/tool.h"
@@ -25,6 +26,7 @@ class Registry {
     Schema input;
     std::string input_text;   // one line
     std::string output_text;  // one line; "" without an output schema
+    std::vector<HeaderParam> header_params;
   };
 
   // InvalidArgument names the tool whose name is taken or unusable, or whose schema is none.
@@ -34,18 +36,29 @@ class Registry {
   // have been meant.
   base::Result<const Entry*> choose(std::string_view name, const View& view) const;
 
-  // The JSON array of tools/list, in the order given to `create`. Valid until the next call.
-  const std::string& listed(Revision revision, const View& view);
+  // Whether any tool has parameters that are repeated in headers.
+  bool has_header_params() const { return has_header_params_; }
+  bool empty() const { return entries_.empty(); }
+
+  // A page of tools/list, in the order given to `create`: its JSON array, and the cursor of the
+  // next or "". InvalidArgument: `params.cursor` is none. Valid until the next call.
+  struct Listed {
+    std::string array;
+    std::string next;
+  };
+  base::Result<const Listed*> listed(Revision revision, const View& view, const rpc::Json& params,
+                                     std::size_t page_size);
 
  private:
   Registry() = default;
   static bool served(const Entry& entry, const View& view);
   static bool shown(const Entry& entry, const View& view);
-  std::string render(Revision revision, const View& view) const;
+  std::vector<const Entry*> shown_to(const View& view) const;
 
   std::vector<std::unique_ptr<Entry>> entries_;  // in order
   std::unordered_map<std::string_view, const Entry*> by_name_;
-  std::map<std::string, std::string, std::less<>> lists_;  // by shape and view
+  std::map<std::string, Listed, std::less<>> lists_;  // by shape, view and page
+  bool has_header_params_ = false;
 };
 
 }  // namespace mahavishnu::mcp

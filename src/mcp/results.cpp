@@ -16,8 +16,9 @@ std::string json_string(std::string_view text) {
 
 }  // namespace
 
-Results::Results(const ServerOptions& options)
-    : name_(json_string(options.name)),
+Results::Results(const ServerOptions& options, const Capabilities& capabilities)
+    : capabilities_(capabilities),
+      name_(json_string(options.name)),
       title_(json_string(options.title)),
       version_(json_string(options.version)),
       instructions_(options.instructions.empty() ? "" : json_string(options.instructions)) {
@@ -37,7 +38,8 @@ std::string Results::open(Revision revision) const {
 
 std::string Results::initialize(Revision revision) const {
   std::string out = "{\"protocolVersion\":\"" + std::string(to_string(revision)) +
-                    "\",\"capabilities\":{\"tools\":{}},\"serverInfo\":" + server_info(revision);
+                    "\",\"capabilities\":" + capabilities(revision) +
+                    ",\"serverInfo\":" + server_info(revision);
   if (!instructions_.empty()) out += ",\"instructions\":" + instructions_;
   return out + "}";
 }
@@ -45,7 +47,7 @@ std::string Results::initialize(Revision revision) const {
 std::string Results::discover() const {
   std::string out = modern_head_;
   out += "\"supportedVersions\":[\"" + std::string(to_string(kModern)) +
-         "\"],\"capabilities\":{\"tools\":{}},";
+         "\"],\"capabilities\":" + capabilities(kModern) + ",";
   if (!instructions_.empty()) out += "\"instructions\":" + instructions_ + ",";
   return out.append(kTtl) + ",\"cacheScope\":\"public\"}";
 }
@@ -56,13 +58,44 @@ std::string Results::empty(Revision revision) const {
   return out + "}";
 }
 
-std::string Results::tools(Revision revision, std::string_view array) const {
+std::string Results::capabilities(Revision revision) const {
+  const Capabilities& c = capabilities_;
+  rpc::Json out = rpc::Json::object();
+  const auto declare = [&out](const char* name, bool there) {
+    if (there) out[name] = rpc::Json::object();
+  };
+  declare("tools", c.tools);
+  declare("prompts", c.prompts);
+  declare("resources", c.resources);
+  declare("completions", c.completions && revision >= Revision::k2025_03_26);
+  declare("logging", c.logs);
+  if (c.tools_change) out["tools"]["listChanged"] = true;
+  if (c.prompts_change) out["prompts"]["listChanged"] = true;
+  if (c.resources_change) out["resources"]["listChanged"] = true;
+  if (c.resources_update) out["resources"]["subscribe"] = true;
+  return rpc::dump(out);
+}
+
+std::string Results::list(Revision revision, std::string_view member, std::string_view array,
+                          std::string_view next) const {
   std::string out = open(revision);
-  out += "\"tools\":";
-  out += array;
+  out.append("\"").append(member).append("\":").append(array);
+  if (!next.empty()) out.append(",\"nextCursor\":").append(json_string(next));
   // Private: what is listed depends on the connection's or the token's view.
   if (is_modern(revision)) out.append(",").append(kTtl).append(",\"cacheScope\":\"private\"");
   return out + "}";
+}
+
+std::string Results::of(Revision revision, std::string_view members, bool complete) const {
+  std::string out = complete ? open(revision) : std::string("{\"resultType\":\"input_required\",");
+  out += members;
+  if (out.back() == ',') out.pop_back();
+  return out + "}";
+}
+
+std::string Results::subscription_end(std::string_view id) const {
+  return "{\"resultType\":\"complete\",\"_meta\":{\"" + std::string(meta_key::kSubscriptionId) +
+         "\":" + std::string(id) + "}}";
 }
 
 void Results::open_tool_result(std::string& out, Revision revision) const {

@@ -10,15 +10,37 @@
 
 namespace mahavishnu::mcp {
 
+// What a server can do, as both eras declare it.
+struct Capabilities {
+  bool tools = true;
+  bool completions = false;
+  bool prompts = false;
+  bool resources = false;
+  bool logs = false;
+  bool tools_change = false;
+  bool prompts_change = false;
+  bool resources_change = false;
+  bool resources_update = false;
+
+  bool tells() const {
+    return tools_change || prompts_change || resources_change || resources_update;
+  }
+};
+
 class Results {
  public:
-  explicit Results(const ServerOptions& options);
+  Results(const ServerOptions& options, const Capabilities& capabilities);
 
   std::string initialize(Revision revision) const;
   std::string discover() const;
   std::string empty(Revision revision) const;
-  // `array`: the rendered tools.
-  std::string tools(Revision revision, std::string_view array) const;
+  // A page of a list: its member's name, its rendered items, the cursor of the next or "".
+  std::string list(Revision revision, std::string_view member, std::string_view array,
+                   std::string_view next) const;
+  // `members`: JSON text without braces. `complete` false: input_required (modern only).
+  std::string of(Revision revision, std::string_view members, bool complete) const;
+  // Of a subscription that the server ends itself.
+  std::string subscription_end(std::string_view id) const;
   // Opens a tool's result, ready for its members. Appended, because such results are long and hot.
   void open_tool_result(std::string& out, Revision revision) const;
   // isError true. No structuredContent: it would have to conform to the tool's output schema.
@@ -29,6 +51,9 @@ class Results {
   // Opens a result object: `{`, in the modern era with resultType and _meta, ready for a member.
   std::string open(Revision revision) const;
 
+  std::string capabilities(Revision revision) const;
+
+  Capabilities capabilities_;
   std::string name_, title_, version_, instructions_;  // as JSON strings, quoted
   std::string modern_head_;
 };

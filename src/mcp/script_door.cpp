@@ -92,6 +92,8 @@ base::awaitable<void> ScriptDoor::run(std::shared_ptr<rpc::HttpExchange> exchang
   Outcome outcome = co_await dispatcher_.run(std::move(running), std::move(call), view, nullptr);
   if (auto* result = std::get_if<std::string>(&outcome)) {
     exchange->respond(200, kJson, std::move(*result));
+  } else if (const auto* members = std::get_if<Members>(&outcome)) {
+    exchange->respond(200, kJson, "{" + members->text + "}");
   } else if (const auto* error = std::get_if<base::Error>(&outcome)) {
     refuse(*exchange, http_status(error->code), *error);
   } else if (std::holds_alternative<Stopped>(outcome)) {

@@ -11,8 +11,8 @@ namespace mahavishnu::mcp {
 
 struct Server::State {
   State(asio::any_io_executor executor, const ServerOptions& options, Registry registry,
-        Observer observer)
-      : dispatcher(executor, options, std::move(registry), std::move(observer)),
+        Catalog catalog, Observer observer)
+      : dispatcher(executor, options, std::move(registry), std::move(catalog), std::move(observer)),
         http(dispatcher),
         script(dispatcher),
         idle(executor) {
@@ -31,11 +31,13 @@ Server::~Server() = default;
 
 base::Result<std::unique_ptr<Server>> Server::create(asio::any_io_executor executor,
                                                      ServerOptions options, std::vector<Tool> tools,
-                                                     Observer observer) {
+                                                     Observer observer, Offer offer) {
   auto registry = Registry::create(std::move(tools));
   if (!registry) return base::fail(registry.error());
-  auto state =
-      std::make_unique<State>(executor, options, std::move(*registry), std::move(observer));
+  auto catalog = Catalog::create(std::move(offer));
+  if (!catalog) return base::fail(catalog.error());
+  auto state = std::make_unique<State>(executor, options, std::move(*registry), std::move(*catalog),
+                                       std::move(observer));
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -46,6 +48,10 @@ base::awaitable<void> Server::serve(rpc::Connection& connection, View view) {
   state_->connections.erase(place);
   if (state_->connections.empty()) state_->idle.cancel();
 }
+
+void Server::changed(Change change) { state_->dispatcher.subscriptions().changed(change); }
+
+void Server::updated(std::string_view uri) { state_->dispatcher.subscriptions().updated(uri); }
 
 rpc::HttpRest Server::handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
   return state_->http.handle(std::move(exchange), std::move(view));

@@ -1,8 +1,9 @@
 // MCP over any door: the one dispatcher behind stdio, sockets and HTTP, for both eras.
 //
-// It decides the era of each message from its body, keeps the cancel table, checks schemas, runs the
-// tool and maps every failure to the wire (error_map). The older revisions' handshake and sessions
-// are an adapter in front of the same dispatcher. One executor. Lifetime: longer than its doors.
+// It decides the era of each message from its body, keeps the cancel table, checks schemas, runs
+// the tool and maps every failure to the wire (error_map). The older revisions' handshake and
+// sessions are an adapter in front of the same dispatcher. One executor. Lifetime: longer than its
+// doors.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,9 @@
 #include "base/asio.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "mcp/offer.h"
 #include "mcp/permit.h"
+#include "mcp/subscriptions.h"
 #include "mcp/tool.h"
 #include "rpc/connection.h"
 #include "rpc/http_exchange.h"
@@ -29,7 +32,14 @@ struct ServerOptions {
   std::size_t max_in_flight_per_connection = 256;  // beyond it: Exhausted
   std::size_t max_sessions = 10000;                // legacy HTTP
   base::Millis session_idle{3600000};
-  base::Millis drain{10000};  // answering what is in flight after the end of input
+  base::Millis drain{10000};              // answering what is in flight after the end of input
+  std::size_t page_size = 100;            // items in a page of a list
+  base::Millis progress_interval{100};    // between two notifications of one call's progress
+  base::Millis ask_time{600000};          // for a client's answer to a question
+  std::size_t max_subscriptions = 10000;  // streams of changes; one more is refused
+  // Signs what clients carry between the rounds of a call; "": a random one, so that rounds begun
+  // before a restart are void. At most `ask_time` old.
+  std::string state_key;
   // Runs it on another thread: there long messages are decoded. Empty: they are decoded in place.
   std::function<void(std::function<void()>)> offload;
 };
@@ -41,8 +51,8 @@ struct View {
   // The client's own variables; null: it gave none.
   std::shared_ptr<const std::map<std::string, std::string>> environment = {};
   bool read_only = false;
-  std::vector<std::string> tools;     // by name, of any toolset; empty: all of the toolsets
-  std::vector<std::string> toolsets;  // empty: "core"; "all" is every one
+  std::vector<std::string> tools;       // by name, of any toolset; empty: all of the toolsets
+  std::vector<std::string> toolsets;    // empty: "core"; "all" is every one
   std::shared_ptr<Permit> permit = {};  // null: all that is served may be called
 };
 
@@ -56,14 +66,22 @@ struct Observer {
 
 class Server {
  public:
-  // An Error when a tool's schema is not a schema or two tools share a name.
-  static base::Result<std::unique_ptr<Server>> create(asio::any_io_executor executor, ServerOptions options,
-                                                      std::vector<Tool> tools, Observer observer = {});
+  // An Error when a tool's schema is not a schema, or two tools, resources or prompts share a name.
+  // A kind of thing of which there is none is no capability either.
+  static base::Result<std::unique_ptr<Server>> create(asio::any_io_executor executor,
+                                                      ServerOptions options,
+                                                      std::vector<Tool> tools,
+                                                      Observer observer = {}, Offer offer = {});
   ~Server();
 
   // Speaks MCP on `connection` until its end: then answers what is in flight (at most `drain` long)
   // and returns. The connection and the view must outlive the awaitable.
   base::awaitable<void> serve(rpc::Connection& connection, View view);
+
+  // Tells the clients that want to know it: a list is not what it was, a resource has other
+  // contents. Only what the offer says may change.
+  void changed(Change change);
+  void updated(std::string_view uri);
 
   // POST, GET and DELETE of the MCP endpoint.
   rpc::HttpRest handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view);
@@ -72,7 +90,8 @@ class Server {
   // {"error":{"code","message","data"?}}.
   rpc::HttpRest handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange, View view);
 
-  // From now on new requests are refused with Unavailable; in-flight ones go on. `stop` cancels them.
+  // From now on new requests are refused with Unavailable; in-flight ones go on. `stop` cancels
+  // them.
   void drain();
   base::awaitable<void> stop();
 

@@ -54,15 +54,16 @@ bool Sessions::close(std::string_view id, std::string_view caller, base::MonoTim
   if (!session) return false;
   remove(by_id_.find(id)->second);
   session->calls.stop_all(StopCause::ByCaller);
+  if (const auto stream = session->stream.lock()) stream->stop(StopCause::ByCaller);
   return true;
 }
 
-// Only the tail can be idle, for the list is in order of use. A session whose call still runs is in
-// use.
+// Only the tail can be idle, for the list is in order of use. A session whose call still runs, or
+// whose stream is open, is in use.
 void Sessions::expire(base::MonoTime now) {
   while (!by_use_.empty() && now - by_use_.back()->used > idle_) {
     const auto last = std::prev(by_use_.end());
-    if ((*last)->calls.size() > 0) {
+    if ((*last)->calls.size() > 0 || !(*last)->stream.expired()) {
       (*last)->used = now;
       by_use_.splice(by_use_.begin(), by_use_, last);
     } else {

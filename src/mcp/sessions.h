@@ -13,15 +13,18 @@
 #include "base/time.h"
 #include "mcp/calls.h"
 #include "mcp/eras.h"
+#include "mcp/peer.h"
 
 namespace mahavishnu::mcp {
 
-struct Session {
+struct Session : Peer {
   std::string id;
   std::string caller;
   Revision revision = kNewestLegacy;
   base::MonoTime used;
   CallTable calls;
+  // The stream on which it is told of changes, while there is one.
+  std::weak_ptr<RunningCall> stream;
 };
 
 class Sessions {

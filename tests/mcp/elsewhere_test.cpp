@@ -216,8 +216,9 @@ TEST_SUITE("long bodies over HTTP") {
       }
     };
     auto registry = mcp::Registry::create({});
+    auto catalog = mcp::Catalog::create({});
     mcp::Dispatcher dispatcher(host.server.io.get_executor(), host.options(), std::move(*registry),
-                               {});
+                               std::move(*catalog), {});
     host.server.group.spawn(Work::wait(&dispatcher, &thrown));
     host.server.settle();
     host.run_one();

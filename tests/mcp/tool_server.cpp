@@ -112,14 +112,20 @@ mcp::ServerOptions ToolServer::defaults() {
   return options;
 }
 
-ToolServer::ToolServer(mcp::ServerOptions options) : group(io.get_executor(), "test") {
+ToolServer::ToolServer(mcp::ServerOptions options, bool with_offer)
+    : group(io.get_executor(), "test") {
   mcp::Observer observer;
   observer.call = [this](std::string_view name, std::chrono::microseconds, bool ok) {
     calls.push_back({std::string(name), ok});
   };
   observer.stage = [this](mcp::Stage stage, std::chrono::microseconds) { stages.push_back(stage); };
-  auto made = mcp::Server::create(io.get_executor(), std::move(options), test_tools(gate),
-                                  std::move(observer));
+  std::vector<mcp::Tool> tools = test_tools(gate);
+  if (with_offer) {
+    for (mcp::Tool& tool : feature_tools()) tools.push_back(std::move(tool));
+  }
+  auto made =
+      mcp::Server::create(io.get_executor(), std::move(options), std::move(tools),
+                          std::move(observer), with_offer ? test_offer(gate) : mcp::Offer{});
   REQUIRE(made);
   server = std::move(*made);
 }

@@ -36,6 +36,16 @@ struct Gate {
 // {values[]*}, erase (destructive).
 std::vector<mcp::Tool> test_tools(Gate& gate);
 
+// Of them the tool `ask` {keys[]*, roots}: asks for each key in a round of its own, then tells all
+// answers; with `roots` it asks for roots instead of forms. And `show` {log[]}: content of two
+// kinds, after a message for each level named.
+std::vector<mcp::Tool> feature_tools();
+
+// Three resources (text, bytes, one whose reading waits at the gate), a template that knows the ids
+// 1 to 3, a prompt with one required argument and completions, and a prompt that asks. Everything
+// may change, and handlers log.
+mcp::Offer test_offer(Gate& gate);
+
 struct Called {
   std::string tool;
   bool ok = false;
@@ -43,7 +53,8 @@ struct Called {
 
 class ToolServer {
  public:
-  explicit ToolServer(mcp::ServerOptions options = defaults());
+  // `with_offer`: test_offer and feature_tools as well.
+  explicit ToolServer(mcp::ServerOptions options = defaults(), bool with_offer = false);
   ~ToolServer();
 
   static mcp::ServerOptions defaults();

@@ -1,0 +1,99 @@
+#include "mcp/request_state.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sys/random.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "mcp/base64.h"
+#include "rpc/codec.h"
+
+namespace mahavishnu::mcp {
+namespace {
+
+using rpc::Json;
+
+std::string random_key() {
+  std::string key(32, '\0');
+  if (getentropy(key.data(), key.size()) != 0) {
+    throw std::system_error(errno, std::generic_category(), "getentropy");
+  }
+  return key;
+}
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+std::int64_t milliseconds(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+tl::unexpected<base::Error> refused(const char* why) {
+  return base::fail(base::ErrorCode::InvalidArgument, std::string("params.requestState ") + why +
+                                                          "; make the request anew without it");
+}
+
+}  // namespace
+
+RequestState::RequestState(std::string key, std::chrono::milliseconds lives)
+    : key_(key.empty() ? random_key() : std::move(key)), lives_(lives) {}
+
+std::string RequestState::digest(std::string_view caller, std::string_view method,
+                                 const Json& params) {
+  const std::string text = rpc::dump(Json::array({caller, method, params}));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned size = 0;
+  if (EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr) != 1) {
+    throw std::runtime_error("SHA-256 is not available");
+  }
+  return encode_base64({reinterpret_cast<const char*>(out.data()), size});
+}
+
+std::string RequestState::sign(std::string_view text) const {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned size = 0;
+  if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), bytes_of(text), text.size(),
+           out.data(), &size) == nullptr) {
+    throw std::runtime_error("HMAC with SHA-256 is not available");
+  }
+  return encode_base64({reinterpret_cast<const char*>(out.data()), size});
+}
+
+base::Result<std::string> RequestState::seal(const Answers& answers, std::string_view digest,
+                                             WallTime now) const {
+  const Json held{{"answers", answers}, {"call", digest}, {"until", milliseconds(now + lives_)}};
+  const std::string payload = encode_base64(rpc::dump(held));
+  if (payload.size() > kMaxBytes) {
+    return base::fail(base::ErrorCode::Exhausted, "the answers of this call are too long to keep");
+  }
+  return payload + "." + sign(payload);
+}
+
+base::Result<Answers> RequestState::open(std::string_view state, std::string_view digest,
+                                         WallTime now) const {
+  const std::size_t dot = state.find('.');
+  if (state.size() > kMaxBytes + 64 || dot == std::string_view::npos) {
+    return refused("is not one of this server's");
+  }
+  const std::string_view payload = state.substr(0, dot);
+  const std::string_view signature = state.substr(dot + 1);
+  const std::string right = sign(payload);
+  if (signature.size() != right.size() ||
+      CRYPTO_memcmp(signature.data(), right.data(), right.size()) != 0) {
+    return refused("is not one of this server's");
+  }
+  // Signed here, so it has the form that `seal` gave it.
+  const Json held = Json::parse(decode_base64(payload).value_or(""));
+  if (held.at("call").get_ref<const std::string&>() != digest) {
+    return refused("belongs to another request");
+  }
+  if (milliseconds(now) > held.at("until").get<std::int64_t>()) return refused("is over");
+  return held.at("answers").get<Answers>();
+}
+
+}  // namespace mahavishnu::mcp

@@ -1,0 +1,85 @@
+#include "mcp/subscriptions.h"
+
+#include <array>
+#include <utility>
+
+#include "rpc/codec.h"
+
+namespace mahavishnu::mcp {
+namespace {
+
+constexpr std::array<std::string_view, kChanges> kMethods{"notifications/tools/list_changed",
+                                                          "notifications/prompts/list_changed",
+                                                          "notifications/resources/list_changed"};
+
+}  // namespace
+
+void Subscriptions::changed(Change change) {
+  for (Subscription* one : all_) one->note(change);
+}
+
+void Subscriptions::updated(std::string_view uri) {
+  for (Subscription* one : all_) one->note(uri);
+}
+
+Subscription::Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
+                           rpc::Json id, const std::set<std::string, std::less<>>* watched)
+    : all_(all),
+      place_(all.all_.insert(all.all_.end(), this)),
+      filter_(std::move(filter)),
+      id_(std::move(id)),
+      watched_(watched),
+      wake_(std::move(executor)) {}
+
+Subscription::~Subscription() { all_.all_.erase(place_); }
+
+void Subscription::note(Change change) {
+  if (!filter_.wants(change)) return;
+  changed_.set(static_cast<std::size_t>(change));
+  wake_.cancel();
+}
+
+void Subscription::note(std::string_view uri) {
+  const auto& uris = watched_ != nullptr ? *watched_ : filter_.uris;
+  if (!uris.contains(uri)) return;
+  updated_.emplace(uri);
+  wake_.cancel();
+}
+
+void Subscription::stop() {
+  stopped_ = true;
+  wake_.cancel();
+}
+
+base::awaitable<void> Subscription::tell(NoticeSink& sink) {
+  while (!stopped_) {
+    std::string text = next();
+    if (!text.empty()) {
+      const bool sent = co_await sink.send(std::move(text));
+      if (!sent) co_return;
+      continue;
+    }
+    wake_.expires_at(asio::steady_timer::time_point::max());
+    co_await wake_.async_wait(base::as_result);
+    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+  }
+}
+
+std::string Subscription::next() {
+  for (std::size_t i = 0; i < kChanges; ++i) {
+    if (!changed_.test(i)) continue;
+    changed_.reset(i);
+    return encode(kMethods[i], rpc::Json());
+  }
+  if (updated_.empty()) return {};
+  auto taken = updated_.extract(updated_.begin());
+  return encode("notifications/resources/updated", {{"uri", std::move(taken.value())}});
+}
+
+std::string Subscription::encode(std::string_view method, rpc::Json params) const {
+  if (!id_.is_null()) params["_meta"][meta_key::kSubscriptionId] = id_;
+  return rpc::encode_notification(method, params);
+}
+
+}  // namespace mahavishnu::mcp

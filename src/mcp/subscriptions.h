@@ -1,0 +1,79 @@
+// Who is to be told when what the server offers has changed.
+//
+// A subscription never queues: it keeps which kinds of change and which of its resources are still
+// to be told, so that whoever reads slowly hears "changed" once for many changes, and what is kept
+// is bounded by what was subscribed to. One executor. Lifetime: the list longer than its members.
+#pragma once
+
+#include <bitset>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/asio.h"
+#include "mcp/eras.h"
+#include "mcp/notices.h"
+#include "rpc/json.h"
+
+namespace mahavishnu::mcp {
+
+enum class Change { Tools, Prompts, Resources };  // one of the lists
+inline constexpr std::size_t kChanges = 3;
+
+// What somebody wants to hear of.
+struct ChangeFilter {
+  std::bitset<kChanges> lists;
+  std::set<std::string, std::less<>> uris;
+
+  bool wants(Change change) const { return lists.test(static_cast<std::size_t>(change)); }
+};
+
+class Subscription;
+
+class Subscriptions {
+ public:
+  void changed(Change change);
+  void updated(std::string_view uri);
+  std::size_t size() const { return all_.size(); }
+
+ private:
+  friend class Subscription;
+  std::list<Subscription*> all_;
+};
+
+class Subscription {
+ public:
+  // `id` (null: a session's, which needs none) goes with every notification. `watched`, when there
+  // is one, is asked for resources instead of the filter; it must outlive this.
+  Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
+               rpc::Json id, const std::set<std::string, std::less<>>* watched = nullptr);
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+  // Tells `sink` of every change until `stop`, or until the peer is gone.
+  base::awaitable<void> tell(NoticeSink& sink);
+  void stop();
+
+ private:
+  friend class Subscriptions;
+  void note(Change change);
+  void note(std::string_view uri);
+  std::string next();  // the notification that is due, taken out; "": none is
+  std::string encode(std::string_view method, rpc::Json params) const;
+
+  Subscriptions& all_;
+  std::list<Subscription*>::iterator place_;
+  ChangeFilter filter_;
+  rpc::Json id_;
+  const std::set<std::string, std::less<>>* watched_;
+  std::bitset<kChanges> changed_;
+  std::set<std::string, std::less<>> updated_;
+  asio::steady_timer wake_;
+  bool stopped_ = false;
+};
+
+}  // namespace mahavishnu::mcp
