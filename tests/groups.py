@@ -211,6 +211,8 @@ GROUPS = {
                    or run_programs(BUILD, ["durability"])),
     "fuzz": ("bad input at the parsers: 60 s a fuzz target, from the committed corpus on", fuzz),
     "clients": ("official SDK clients", script("tests", "clients", "run.py")),
+    "conformance": ("the official MCP conformance suite, and exact answers, against a server of rpc, mcp and net",
+                    script("tests", "conformance", "run.py", target="tests/conformance_server")),
     "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
                    lambda: sanitized(SANITIZED)),
     "asan": ("the same on every layer", asan),

