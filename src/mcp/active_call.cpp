@@ -44,6 +44,13 @@ rpc::RpcError missing_capability(Ask what) {
   return error;
 }
 
+// Tells the client that nobody waits for its answer any more.
+std::string taken_back(const rpc::RequestId& question) {
+  const Json params{{"requestId", Json::parse(question.to_json())},
+                    {"reason", "the answer took too long"}};
+  return rpc::encode_notification("notifications/cancelled", params);
+}
+
 // For the handler, which returns it; the client gets what `instead` says.
 tl::unexpected<base::Error> round_ended() {
   return base::fail(base::ErrorCode::Unavailable, "the client is asked first");
@@ -122,6 +129,7 @@ bool ActiveCall::can_ask(Ask what) const {
 
 base::awaitable<base::Result<Answers>> ActiveCall::ask(std::vector<Question> questions) {
   if (instead_) co_return round_ended();
+  if (questions.empty()) co_return Answers{};
   for (const Question& question : questions) {
     if (can_ask(question.what)) continue;
     const rpc::RpcError missing = missing_capability(question.what);
@@ -184,8 +192,12 @@ base::awaitable<base::Result<Answers>> ActiveCall::ask_on_stream(std::vector<Que
   Answers answers;
   auto next = open.begin();
   for (const Question& question : questions) {
-    auto answer = co_await (next++)->wait(until);
-    if (!answer) co_return base::fail(answer.error());
+    auto answer = co_await next->wait(until);
+    if (!answer) {
+      if (answer.error().code == base::ErrorCode::Deadline) notices().post(taken_back(next->id()));
+      co_return base::fail(answer.error());
+    }
+    ++next;
     if (!fits(question.what, *answer)) {
       co_return base::fail(
           base::ErrorCode::InvalidArgument,

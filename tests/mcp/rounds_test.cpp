@@ -209,8 +209,11 @@ TEST_SUITE("rounds, legacy") {
     Client client(host);
     initialize(client, kForms);
     client.request(1, "tools/call", {{"name", "ask"}, {"arguments", {{"keys", {"a"}}}}});
-    CHECK(client.next()["method"] == "elicitation/create");
+    const Json question = client.next();
     host.settle();
+    const Json taken_back = client.next();
+    CHECK(taken_back["method"] == "notifications/cancelled");
+    CHECK(taken_back["params"]["requestId"] == question["id"]);
     CHECK(client.next()["result"]["isError"] == true);
   }
 
@@ -222,5 +225,15 @@ TEST_SUITE("rounds, legacy") {
     client.send(R"([{"jsonrpc":"2.0","id":1,"method":"tools/call",
                      "params":{"name":"ask","arguments":{"keys":["a"]}}}])");
     CHECK(client.next()[0]["result"]["isError"] == true);
+  }
+
+  TEST_CASE("scripts cannot be asked, and who asks nothing gets no answers") {
+    Host host;
+    const auto call = [&host](const char* keys) {
+      return host.http("POST", "/tools/call", {{"Content-Type", "application/json"}},
+                       R"({"name":"ask","arguments":{"keys":)" + std::string(keys) + "}}");
+    };
+    CHECK(call(R"(["a"])")->status == 503);
+    CHECK(call("[]")->json()["content"].empty());
   }
 }
