@@ -20,7 +20,7 @@ FOUND = os.path.join(BUILD, "found")
 COMPILERS = {"CC": "clang-14", "CXX": "clang++-14"}
 SETUP = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", "-Dwerror=false",
          "-Dperf=false", "-Dcpp_args=-Wno-unknown-warning-option"]
-LONGEST_INPUT = {"cursors": 64, "http_request": 400, "events": 200, "values": 64, "lines": 1024}
+LONGEST_INPUT = {"cursors": 64, "http_request": 400, "events": 200, "uri_templates": 300, "values": 64, "lines": 1024}
 USUAL_LONGEST = 4096
 UNAVAILABLE = 3
 
