@@ -189,6 +189,8 @@ GROUPS = {
               script("tests", "app", "tool_pools.py")),
     "opensearch": ("the history on its way to OpenSearch, against a double of its API",
                    script("tests", "app", "opensearch.py")),
+    "resources": ("resources, prompts and completions of the real binary, read and watched",
+                  script("tests", "app", "resources.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
     "record": ("what --record writes is played again with the same answers",
                script("tests", "transcripts", "record.py")),

@@ -11,12 +11,14 @@
 #include "app/loop_lag.h"
 #include "app/night_watch.h"
 #include "app/outbound_options.h"
+#include "app/resource_news.h"
 #include "app/secrets.h"
 #include "base/log.h"
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
 #include "outbound/breaker_board.h"
 #include "outbound/pool_remotes.h"
+#include "tools/offer.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
 #include "workers/mcp_executor.h"
@@ -323,6 +325,10 @@ awaitable<Status> Engine::start_parts() {
   service_settings.committed = [&p](const std::vector<domain::Record>& records) {
     if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
     if (p.night) p.night->committed(records);
+    if (p.server) tell_updates(*p.server, *p.service, records);
+  };
+  service_settings.output_grew = [&p](domain::TaskId task) {
+    if (p.server && p.server->is_watched()) p.server->updated(tools::output_uri(task));
   };
   p.service = std::make_unique<control::Service>(
       p.control, std::move(service_settings), *p.timers, *p.journal, *p.journal,
@@ -383,8 +389,9 @@ awaitable<Status> Engine::start_parts() {
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
   auto options = server_options(config);
   options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
+  auto offer = tools::offer(*p.context, tools);
   auto server = mcp::Server::create(p.control, std::move(options), std::move(tools),
-                                    observer_of(*p.service, config));
+                                    observer_of(*p.service, config), std::move(offer));
   if (!server) co_return in_step("tools", server.error());
   p.server = std::move(*server);
   p.lag = std::make_unique<LoopLag>(p.control, [&p](std::chrono::microseconds late) {

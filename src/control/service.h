@@ -83,6 +83,8 @@ struct ServiceOptions {
   std::uint64_t id_seed = 0;             // of new ids; 0: the system's randomness (tests repeat them)
   // Told of the records of every commit once they are on disk, in order. May be empty.
   std::function<void(const std::vector<domain::Record>&)> committed;
+  // Told that a running task has written something; often. May be empty.
+  std::function<void(domain::TaskId)> output_grew;
   // Adds what only the program's outside knows (rss_bytes, journal and HTTP figures) to an answer of
   // metrics(). May be empty.
   std::function<void(struct Metrics&)> more_metrics;

@@ -51,7 +51,9 @@ Shell::Shell(asio::any_io_executor executor, const ServiceOptions& options, Time
     events.ended = [this](domain::AttemptEnded end) { attempt_ended(std::move(end)); };
     events.output = [this](domain::Fence fence, std::uint64_t) {
       const auto found = attempts_.find(fence);
-      if (found != attempts_.end()) watchers_.notify(found->second.task.value, Topic::Output);
+      if (found == attempts_.end()) return;
+      watchers_.notify(found->second.task.value, Topic::Output);
+      if (options_.output_grew) options_.output_grew(found->second.task);
     };
     port->subscribe(std::move(events));
   }

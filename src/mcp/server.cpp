@@ -53,6 +53,8 @@ void Server::changed(Change change) { state_->dispatcher.subscriptions().changed
 
 void Server::updated(std::string_view uri) { state_->dispatcher.subscriptions().updated(uri); }
 
+bool Server::is_watched() const { return state_->dispatcher.subscriptions().size() > 0; }
+
 rpc::HttpRest Server::handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
   return state_->http.handle(std::move(exchange), std::move(view));
 }

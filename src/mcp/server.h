@@ -82,6 +82,8 @@ class Server {
   // contents. Only what the offer says may change.
   void changed(Change change);
   void updated(std::string_view uri);
+  // Whether anybody wants to know anything: where it costs to say what changed.
+  bool is_watched() const;
 
   // POST, GET and DELETE of the MCP endpoint.
   rpc::HttpRest handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view);
