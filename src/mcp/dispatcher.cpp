@@ -134,6 +134,9 @@ Reply Dispatcher::overloaded(const PreparedCall& call, std::size_t in_flight) co
                           std::to_string(in_flight) +
                               " calls are in flight here, and no more may be; retry when one ended",
                           100};
+  if (call.entry == nullptr) {
+    return refusal(call.id, offer_error(error, "", call.revision), call.revision);
+  }
   return failed(call.id, error, call.revision);
 }
 

@@ -83,13 +83,13 @@ class Dispatcher {
   // Of a call that comes while its scope has as many in flight as it may.
   Reply overloaded(const PreparedCall& call, std::size_t in_flight) const;
 
-  // From now on calls are refused with Unavailable.
+  // From now on calls are refused with Unavailable, and no stream begins.
   void drain() { draining_ = true; }
 
   Calls& calls() { return calls_; }
   Subscriptions& subscriptions() { return subscriptions_; }
-  // Whether clients can be told of any change at all.
-  bool tells() const { return capabilities_.tells(); }
+  // Whether clients can be told of any change at all, from now on.
+  bool tells() const { return capabilities_.tells() && !draining_; }
   const Results& results() const { return results_; }
   asio::any_io_executor executor() const { return executor_; }
   const ServerOptions& options() const { return options_; }

@@ -103,6 +103,7 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_listen(rpc::Request request
   };
   auto wanted = change_filter(request.params);
   if (!wanted) return refuse(error_code::kInvalidParams, wanted.error().message);
+  if (draining_) return refuse(error_code::kInternalError, "the server is shutting down");
   if (subscriptions_.size() >= options_.max_subscriptions) {
     return refuse(error_code::kInternalError,
                   "there are " + std::to_string(subscriptions_.size()) +

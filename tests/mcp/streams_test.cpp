@@ -158,6 +158,20 @@ TEST_SUITE("streams, modern") {
     CHECK(client.next()["params"]["_meta"][kId] == 3);
   }
 
+  TEST_CASE("none begins once the server drains, and as many as calls on one connection") {
+    Host host;
+    Client client(host);
+    for (int id = 1; id <= 4; ++id) {
+      client.request(id, "subscriptions/listen", listen(Json::object()));
+      client.next();
+    }
+    CHECK(client.ask(5, "subscriptions/listen", listen(Json::object()))["error"]["code"] == -32603);
+    host.server->drain();
+    CHECK(listen_over_http(host, Json::object())->json()["error"]["code"] == -32603);
+    const std::string session = open_session(host);
+    CHECK(get(host, session)->status == 405);
+  }
+
   TEST_CASE("over HTTP it is an event stream until the peer goes") {
     Host host;
     const Exchange exchange = listen_over_http(host, {{"promptsListChanged", true}});
