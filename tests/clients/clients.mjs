@@ -156,6 +156,48 @@ const cases = {
     assert.equal(failed.state, 'failed'); // a good answer about a failed task
     await assert.rejects(peer.call('repo_lst', {}), (error) => error.code === -32602);
   },
+
+  async 'resources are listed and read'({ client }) {
+    const { resources } = await client.listResources();
+    assert.deepEqual(resources.map((one) => one.uri), ['mahavishnu://metrics']);
+    const { resourceTemplates } = await client.listResourceTemplates();
+    assert.ok(resourceTemplates.some((one) => one.uriTemplate === 'mahavishnu://task/{task}/output'));
+    const { contents } = await client.readResource({ uri: 'mahavishnu://repo/alpha' });
+    assert.equal(JSON.parse(contents[0].text).name, 'alpha');
+    await assert.rejects(client.readResource({ uri: 'mahavishnu://pool/nosuch' }), /nosuch/);
+  },
+
+  async 'prompts are listed, completed and got'({ client }) {
+    const { prompts } = await client.listPrompts();
+    assert.deepEqual(prompts.map((one) => one.name), ['sweep', 'triage', 'standup']);
+    const ref = { type: 'ref/prompt', name: 'sweep' };
+    const { completion } = await client.complete({ ref, argument: { name: 'tag', value: 'te' } });
+    assert.deepEqual(completion.values, ['test']);
+    const { messages } = await client.getPrompt({ name: 'sweep', arguments: { change: 'raise the year', tag: 'test' } });
+    assert.match(messages[0].content.text, /raise the year[^]*alpha/);
+    await assert.rejects(client.getPrompt({ name: 'sweep' }), (error) => error.code === -32602);
+  },
+};
+
+// What only sessions have; tests/app/resources.py listens as 2026-07-28 does.
+const sessionCases = {
+  async 'a watched resource tells that it changed'(peer) {
+    const { client } = peer;
+    const told = [];
+    let wake = () => {};
+    client.fallbackNotificationHandler = async (notification) => {
+      told.push(notification);
+      wake();
+    };
+    const uri = 'mahavishnu://pool/default';
+    await client.subscribeResource({ uri });
+    const heard = new Promise((resolve) => (wake = resolve));
+    await peer.answer('task_submit', { command: 'true', repo: 'alpha', wait_ms: 20_000 });
+    await heard;
+    assert.equal(told[0].method, 'notifications/resources/updated');
+    assert.equal(told[0].params.uri, uri);
+    await client.unsubscribeResource({ uri });
+  },
 };
 
 async function drive(sdk, door, transport) {
@@ -173,7 +215,8 @@ async function drive(sdk, door, transport) {
     if (sdk.revision < '2026-07-28') await client.ping();
   });
   if (!open) return;
-  for (const [title, run] of Object.entries(cases)) await check(`${name}: ${title}`, () => run(peer));
+  const all = { ...cases, ...(sdk.revision < '2026-07-28' ? sessionCases : {}) };
+  for (const [title, run] of Object.entries(all)) await check(`${name}: ${title}`, () => run(peer));
   await check(`${name}: closes`, () => client.close());
 }
 
