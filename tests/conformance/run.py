@@ -1,4 +1,5 @@
-"""Runs the official conformance suite, and our own exact checks, against conformance_server.
+"""Runs the official conformance suite, and our own exact checks, against conformance_server, and what of
+the suite needs no fixture against the product.
 
 The suite is installed once from npm (package-lock.json here); it needs Node.js 22, which npm installs
 as a package where the system's is older. Skipped, with the reason, where there is no npm.
@@ -19,9 +20,11 @@ import subprocess
 import sys
 import tempfile
 
-import check
-
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "app"))
+import check  # noqa: E402
+from harness import Http, Scratch  # noqa: E402
+
 BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
 FOLDER = os.path.join(BUILD, "conformance")
 SUITE = os.path.join(FOLDER, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
@@ -66,6 +69,18 @@ NOT_YET = {
             """.split(), NO_TASKS),
         "tasks-status-notifications": "the suite itself always skips it",
     },
+}
+
+# What the product itself has to pass: all that needs no tool, resource or prompt of the fixture.
+OF_PRODUCT = {
+    "2025-11-25": """
+    server-initialize ping tools-list resources-list prompts-list server-session-lifecycle
+    server-sse-multiple-streams dns-rebinding-protection
+    """.split(),
+    "2026-07-28": """
+    tools-list resources-list prompts-list caching sep-2164-resource-not-found http-header-validation
+    input-required-result-unsupported-methods server-sse-multiple-streams dns-rebinding-protection
+    """.split(),
 }
 
 
@@ -180,6 +195,23 @@ def judge(revision, found):
     return good, wrong
 
 
+def judge_product():
+    """The same for the product, on an empty data directory."""
+    scratch = Scratch()
+    server = Http(scratch, "--no-auth")
+    good, wrong = 0, []
+    try:
+        for revision, names in OF_PRODUCT.items():
+            found = run_suite(f"http://127.0.0.1:{server.port}/mcp", revision)
+            said = {name: found.get(name, "it was not run") for name in names}
+            good += sum(one is None for one in said.values())
+            wrong += [f"product, {revision} {name}: {one}" for name, one in said.items() if one]
+    finally:
+        server.stop()
+        scratch.close()
+    return good, wrong
+
+
 def show(url, names):
     for name in names:
         subprocess.run([node(), SUITE, "server", "--url", url, "--scenario", name], check=False)
@@ -208,6 +240,9 @@ def main(names):
         good, bad = check.run(server.port)
         print(f"  exact answers: {good}")
         passed, wrong = passed + good, wrong + bad
+    good, bad = judge_product()
+    print(f"  the product: {good} scenarios")
+    passed, wrong = passed + good, wrong + bad
     if server.code != 0:
         wrong.append(f"conformance_server ended with {server.code}")
     for line in wrong:
