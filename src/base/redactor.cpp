@@ -35,7 +35,7 @@ constexpr Builtin kBuiltin[] = {
     {R"(\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|oas)-[A-Za-z0-9_.-]{16,})", REDACTED},
     {R"(\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,})", REDACTED},
     {R"((https://hooks\.slack\.com/)[^\s"']+)", R"(\1)" REDACTED},
-    {R"(\b(?:sk|pk|rk)[_-][A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{16,}|\bAIza[A-Za-z0-9_-]{35})",
+    {R"(\b(?:sk|pk|rk)[_-][A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bmhv_[A-Za-z0-9_-]{40,}|\bpypi-[A-Za-z0-9_-]{16,}|\bAIza[A-Za-z0-9_-]{35})",
      REDACTED},
     {R"(([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*:)[^\s/@"']+(@))", R"(\1)" REDACTED R"(\2)"},
     {R"((?i)([a-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key)\\?["']?\s*(?::=|=>|[:=])\s*\\?)("[^"\n]*"|'[^'\n]*'|[^\s"',;&)}]+))",

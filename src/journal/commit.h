@@ -8,6 +8,7 @@
 
 namespace mahavishnu::journal {
 
+struct AuditCommit;
 struct MemoryChange;
 struct MessageChange;
 using Records = std::shared_ptr<const std::vector<domain::Record>>;
@@ -18,6 +19,7 @@ struct Commit {
   bool awaited = true;                        // somebody waits for it; the writer finds out
   std::shared_ptr<MemoryChange> memory = {};  // instead of records; its number is 0
   std::shared_ptr<MessageChange> message = {};  // the same
+  std::shared_ptr<AuditCommit> audit = {};      // the same
 };
 
 }  // namespace mahavishnu::journal

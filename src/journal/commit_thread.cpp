@@ -54,6 +54,9 @@ Result<std::unique_ptr<CommitThread>> CommitThread::open(Database database, Ball
   auto messages = MessageWriter::open(thread->database_);
   if (!messages) return fail(std::move(messages.error()));
   thread->messages_ = std::make_unique<MessageWriter>(std::move(*messages));
+  auto audit = AuditWriter::open(thread->database_);
+  if (!audit) return fail(std::move(audit.error()));
+  thread->audit_ = std::make_unique<AuditWriter>(std::move(*audit));
   for (auto [statement, sql] :
        {std::pair{&thread->begin_, "BEGIN IMMEDIATE"}, std::pair{&thread->commit_, "COMMIT"}}) {
     auto prepared = thread->database_.prepare(sql);
@@ -96,12 +99,17 @@ std::vector<domain::CommitNo> CommitThread::append(std::vector<Commit> commits) 
         (!queue_.empty() &&
          queued_records_ + more > options_.max_pending_commits * kRecordsAPending)) {
       ++counts_.refused;
+      if (commit.audit) {
+        commit.audit->done(fail(ErrorCode::Exhausted, "too many commits are waiting for the disk"));
+        continue;
+      }
       refused.push_back(commit.number);
       refused_.push_back(std::move(commit.records));
       continue;
     }
     queued_records_ += more;
     commit.awaited = (commit.memory && commit.memory->awaited()) || commit.message ||
+                     (commit.audit && commit.audit->awaited) ||
                      std::any_of(commit.records->begin(), commit.records->end(), awaited);
     if (commit.awaited) ++awaited_;
     queue_.push_back(std::move(commit));
@@ -245,6 +253,7 @@ Status CommitThread::transact(std::span<const Commit> commits) {
 Status CommitThread::put(const Commit& commit, std::int64_t transaction) {
   if (commit.memory) return memories_->apply(*commit.memory);
   if (commit.message) return messages_->apply(commit.message->what);
+  if (commit.audit) return audit_->apply(commit.audit->what);
   return writer_->write(*commit.records, transaction);
 }
 
@@ -271,12 +280,13 @@ void CommitThread::answer(const Group& group, std::vector<Outcome> outcomes) {
   for (const auto& commit : group) {
     if (commit.memory) commit.memory->done(outcomes[at].status);
     if (commit.message) commit.message->done(outcomes[at].status);
+    if (commit.audit) commit.audit->done(outcomes[at].status);
     ++at;
   }
   at = 0;
   std::erase_if(outcomes, [&](const Outcome&) {
     const Commit& commit = group[at++];
-    return commit.memory != nullptr || commit.message != nullptr;
+    return commit.memory != nullptr || commit.message != nullptr || commit.audit != nullptr;
   });
   if (!outcomes.empty()) report_(std::move(outcomes));
 }
@@ -294,6 +304,7 @@ void CommitThread::tell(const Group& group, const std::vector<Outcome>& outcomes
 bool CommitThread::admits(const Commit& commit) {
   if (commit.memory) return !commit.memory->frees();
   if (commit.message) return commit.message->admits();
+  if (commit.audit) return commit.audit->admits();
   return std::any_of(commit.records->begin(), commit.records->end(), [this](const auto& record) {
     const auto* pool = std::get_if<domain::PoolPut>(&record);
     if (pool == nullptr) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "domain/records.h"
+#include "journal/audit_writer.h"
 #include "journal/ballast.h"
 #include "journal/checkpointer.h"
 #include "journal/commit.h"
@@ -67,8 +68,8 @@ class CommitThread {
                                                     Options options, Report report);
   ~CommitThread();
 
-  // Answers those that the full queue did not take. A change of memories or messages is answered by
-  // its own `done` and reported to nobody else.
+  // Answers those that the full queue did not take. A change of memories, messages or the audit is
+  // answered by its own `done` and reported to nobody else.
   std::vector<domain::CommitNo> append(std::vector<Commit> commits);
   void stop();  // writes what is queued, then joins; idempotent
   Counts counts() const;
@@ -110,6 +111,7 @@ class CommitThread {
   std::unique_ptr<MemoryWriter> memories_;  // null: tasks leave none
   std::unique_ptr<RecordWriter> writer_;
   std::unique_ptr<MessageWriter> messages_;
+  std::unique_ptr<AuditWriter> audit_;
   std::int64_t told_memory_ = 0;  // the newest one `remembered` was told of
   Statement begin_, commit_;
   std::atomic<std::int64_t> last_transaction_{0};

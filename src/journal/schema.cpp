@@ -99,6 +99,12 @@ CREATE INDEX outbox_dead ON outbox(seq) WHERE dead=1;
     R"sql(
 ALTER TABLE tasks ADD COLUMN result_structured TEXT;
 )sql",
+    // Who called what (docs/decisions/0191). Few rows, read seldom: no index but the order.
+    R"sql(
+CREATE TABLE audit(
+  seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, caller TEXT NOT NULL, tool TEXT NOT NULL,
+  decision TEXT NOT NULL, calls INTEGER NOT NULL, arguments TEXT, outcome TEXT, made TEXT);
+)sql",
 };
 
 constexpr const char* kEventsSteps[] = {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "journal/audit_journal.h"
 #include "journal/ballast.h"
 #include "journal/checkpointer.h"
 #include "journal/commit_thread.h"
@@ -73,7 +74,8 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(asio::any_io_executor
 
 SqliteJournal::SqliteJournal(asio::any_io_executor control, JournalOptions options)
     : options_(std::move(options)),
-      delivery_(std::make_shared<Delivery>(std::move(control), options_.on_control_wait)),
+      control_(std::move(control)),
+      delivery_(std::make_shared<Delivery>(control_, options_.on_control_wait)),
       done_(std::make_shared<Done>()) {}
 
 SqliteJournal::~SqliteJournal() { stop(); }
@@ -142,6 +144,10 @@ Status SqliteJournal::start() {
   writer_ = std::move(*writer);
   messages_ = std::make_unique<MessageJournal>(delivery_, *writer_);
   if (auto opened = open_readers(); !opened) return opened;
+  audit_ = std::make_unique<AuditJournal>(
+      control_, delivery_, *readers_, options_.directory / kJournalSchema.file,
+      [this](Commit commit) { appended_.push_back(std::move(commit)); },
+      [this] { hand_over_soon(); });
   memories_->connect(*writer_, *readers_);
   outbox_->connect(*writer_);
   return {};
@@ -196,6 +202,7 @@ Result<domain::BusSnapshot> SqliteJournal::load_messages() {
 
 void SqliteJournal::stop() {
   delivery_->close();
+  if (audit_) audit_->stop();
   if (writer_) writer_->append(std::exchange(appended_, {}));
   if (memories_) memories_->stop();
   if (readers_) readers_->stop();
@@ -230,12 +237,14 @@ SqliteJournal::Stats SqliteJournal::stats() const {
   stats.events = history.written;
   stats.events_dropped = history.dropped;
   stats.events_queued = history.queued;
+  stats.audit_lost = audit_->lost();
   return stats;
 }
 
 domain::Memories& SqliteJournal::memories() { return *memories_; }
 domain::Outbox& SqliteJournal::outbox() { return *outbox_; }
 domain::EventFeed& SqliteJournal::feed() { return *feed_; }
+domain::AuditTrail& SqliteJournal::audit() { return *audit_; }
 
 void SqliteJournal::on_done(Done done) { *done_ = std::move(done); }
 
@@ -246,12 +255,18 @@ void SqliteJournal::append(domain::CommitNo commit,
   const bool worth_a_start = large || appended_.size() >= kWorthAStart;
   if (worth_a_start) {
     hand_over();  // the disk works while the rest of the turn does
-  } else if (!std::exchange(handing_over_, true)) {
-    delivery_->post([this] {
-      handing_over_ = false;
-      hand_over();
-    });
+  } else {
+    hand_over_soon();
   }
+}
+
+// With the end of this turn.
+void SqliteJournal::hand_over_soon() {
+  if (std::exchange(handing_over_, true)) return;
+  delivery_->post([this] {
+    handing_over_ = false;
+    hand_over();
+  });
 }
 
 // What one turn of the control thread has appended goes to the writer together: handed over one by

@@ -25,6 +25,7 @@
 #include "base/redactor.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "domain/audit.h"
 #include "domain/bus_types.h"
 #include "domain/event_feed.h"
 #include "domain/log_archive.h"
@@ -35,6 +36,7 @@
 
 namespace mahavishnu::journal {
 
+class AuditJournal;
 class Checkpointer;
 class CommitThread;
 class Delivery;
@@ -95,6 +97,7 @@ class SqliteJournal final : public domain::Journal,
     std::int64_t memories_behind = 0;  // not in the index yet
     bool ballast_held = false;         // false: it was given up, new work is refused
     bool disk_full = false;            // something found no room, and there is none yet
+    std::uint64_t audit_lost = 0;      // changes of the audit that did not get onto the disk
   };
 
   // Opens, makes or migrates both files and makes a new epoch durable; blocks. On a full disk the
@@ -118,6 +121,7 @@ class SqliteJournal final : public domain::Journal,
   domain::Memories& memories();
   domain::Outbox& outbox();
   domain::EventFeed& feed();  // of the history
+  domain::AuditTrail& audit();
   // What the message bus writes, and what a start finds of it (before the first append; blocks).
   domain::MessageStore& messages();
   base::Result<domain::BusSnapshot> load_messages();
@@ -142,12 +146,14 @@ class SqliteJournal final : public domain::Journal,
   SqliteJournal(asio::any_io_executor control, JournalOptions options);
   base::Status start();
   void hand_over();
+  void hand_over_soon();
   base::Status open_readers();
   base::Result<std::unique_ptr<EventLog>> open_history();
   template <class T, class Body>
   void read(ReaderPool& readers, std::function<void(base::Result<T>)> answer, Body body);
 
   JournalOptions options_;
+  asio::any_io_executor control_;
   std::shared_ptr<Delivery> delivery_;
   std::shared_ptr<Done> done_;
   std::unique_ptr<Checkpointer> checkpointer_;
@@ -159,6 +165,7 @@ class SqliteJournal final : public domain::Journal,
   std::unique_ptr<MessageJournal> messages_;
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<ReaderPool> searchers_;  // of the history: no search holds up a look at a task
+  std::unique_ptr<AuditJournal> audit_;
   bool handing_over_ = false;              // is posted
   std::vector<Commit> appended_;  // in this turn of the control thread, not handed over yet
 };
