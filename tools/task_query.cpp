@@ -213,7 +213,7 @@ std::string cancel_answer(const control::CancelOutcome& outcome) {
   return list.finish("items", "");
 }
 
-base::awaitable<mcp::ToolResult> task_cancel(Context& context, Json arguments, mcp::Call&) {
+base::awaitable<mcp::ToolResult> task_cancel(Context& context, Json arguments, mcp::Call& call) {
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
   const auto which = reader.exactly_one({"task", "batch", "filter"});
@@ -222,6 +222,7 @@ base::awaitable<mcp::ToolResult> task_cancel(Context& context, Json arguments, m
   const base::Millis wait = read_wait_ms(reader);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   Service::CancelArgs args;
+  args.by = call.caller();
   if (which == "filter") {
     auto filter = read_cancel_filter(context, reader);
     if (!filter) co_return fail(filter.error());

@@ -77,14 +77,15 @@ base::awaitable<mcp::ToolResult> workflow_list(Context& context, Json arguments,
                                                        Json::object(), "items", workflow_view);
 }
 
-base::awaitable<mcp::ToolResult> workflow_cancel(Context& context, Json arguments, mcp::Call&) {
+base::awaitable<mcp::ToolResult> workflow_cancel(Context& context, Json arguments,
+                                                 mcp::Call& call) {
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
   static_cast<void>(reader.required_text("workflow"));
   const auto id = read_id<domain::WorkflowId>(reader, "workflow");
   const base::Millis wait = read_wait_ms(reader);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
-  auto outcome = co_await context.service.cancel_workflow(id, wait);
+  auto outcome = co_await context.service.cancel_workflow(id, wait, call.caller());
   if (!outcome) co_return fail(outcome.error());
   auto workflow = co_await context.service.workflow(id, Wait{});
   if (!workflow) co_return fail(workflow.error());

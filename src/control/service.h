@@ -17,6 +17,7 @@
 #include "base/cache.h"
 #include "control/clocks.h"
 #include "control/timers.h"
+#include "domain/bounds.h"
 #include "domain/core.h"
 #include "domain/ports.h"
 #include "domain/repositories.h"
@@ -81,6 +82,9 @@ struct ServiceOptions {
   std::size_t record_cache_bytes = 32U << 20U;
   base::Millis stop_grace{5000};         // TERM to KILL
   std::uint64_t id_seed = 0;             // of new ids; 0: the system's randomness (tests repeat them)
+  // Where a caller may run work (null: anywhere), and what it may cancel: who is bound, only what it
+  // handed in itself. Asked at every such call. May be empty: nobody is bound.
+  std::function<domain::BoundsPtr(const std::string& caller)> bounds_of;
   // Told of the records of every commit once they are on disk, in order. May be empty.
   std::function<void(const std::vector<domain::Record>&)> committed;
   // Told that a running task has written something; often. May be empty.
@@ -141,6 +145,7 @@ class Service {
   struct CancelArgs {
     std::vector<domain::TaskId> tasks;            // or
     std::optional<domain::CancelMatching> filter; // its ticket is ignored
+    std::string by;                               // who asks
   };
   awaitable<Result<CancelOutcome>> cancel(CancelArgs args, base::Millis wait);
 
@@ -158,7 +163,8 @@ class Service {
   awaitable<Result<WorkflowPtr>> workflow(domain::WorkflowId id, Wait wait = {});
   awaitable<Result<domain::Listing<domain::WorkflowRecord>>> workflows(domain::WorkflowFilter filter,
                                                                        domain::Page page);
-  awaitable<Result<CancelOutcome>> cancel_workflow(domain::WorkflowId id, base::Millis wait);
+  awaitable<Result<CancelOutcome>> cancel_workflow(domain::WorkflowId id, base::Millis wait,
+                                                   std::string by = {});
 
   // Pools, by name or id.
   awaitable<Result<domain::PoolAnswer>> spawn_pool(domain::PoolSpec spec);

@@ -42,12 +42,20 @@ struct Service::State {
                            "the core answered with another kind of reply");
   }
 
+  domain::BoundsPtr bounds_of(const std::string& caller) const {
+    return options.bounds_of ? options.bounds_of(caller) : nullptr;
+  }
+  // Denied: somebody else handed it in, and `by` is bound.
+  Status may_cancel(const std::string& by, const std::string& caller) const;
+  awaitable<Status> may_cancel_all(std::string by, std::vector<domain::TaskId> tasks);
+
   // Resolves names, checks where the work may run and gives it an id.
   Result<domain::NewTask> prepare(SubmitArgs args);
   // The pool that is named, checked to be one that can do this work; or, of a tool without a name,
-  // the only pool of type mcp. Nothing for a command without a name.
+  // the only pool of type mcp. Nothing for a command without a name. `bounds` may be null.
   Result<std::optional<domain::PoolStatus>> pool_for(const domain::Work& work,
-                                                     const std::string& name) const;
+                                                     const std::string& name,
+                                                     const domain::Bounds* bounds) const;
   awaitable<Status> settle_dependencies(domain::NewTask& task);
   awaitable<Result<domain::Archive::Keyed>> find_key(std::string caller, std::string key);
   awaitable<Result<std::vector<domain::TaskId>>> unended_of(domain::BatchId batch);

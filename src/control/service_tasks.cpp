@@ -75,19 +75,29 @@ void take_pool_defaults(domain::TaskSpec& spec, const domain::PoolSpec& pool) {
 Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
   domain::TaskSpec& spec = args.spec;
   if (auto good = domain::check_work(spec.work); !good) return fail(good.error());
-  auto pool = pool_for(spec.work, args.pool);
+  const domain::BoundsPtr bounds = bounds_of(spec.caller);
+  auto pool = pool_for(spec.work, args.pool, bounds.get());
   if (!pool) return fail(pool.error());
   if (*pool) spec.worker_type = (*pool)->record.spec.worker_type;
   if (!executors_by_type.contains(spec.worker_type)) {
     return fail(ErrorCode::InvalidArgument, "no worker type \"" + spec.worker_type + "\"");
   }
+  const domain::Repository* repository = nullptr;
   if (!spec.repo.empty()) {
     auto repo = repositories->find(spec.repo);
     if (!repo) return fail(repo.error());
-    spec.repo = (*repo)->name;
-    spec.repo_path = (*repo)->path;
+    repository = *repo;
+    spec.repo = repository->name;
+    spec.repo_path = repository->path;
   }
-  if (auto inside = resolve_cwd(spec, *repositories, options.allowed_paths); !inside) {
+  const bool in_repository_only = bounds && bounds->bind_repositories();
+  if (in_repository_only) {
+    if (auto allowed = bounds->check_repository(repository); !allowed) return fail(allowed.error());
+  }
+  static const std::vector<std::string> kNowhereElse;
+  if (auto inside = resolve_cwd(spec, *repositories,
+                                in_repository_only ? kNowhereElse : options.allowed_paths);
+      !inside) {
     return fail(inside.error());
   }
   if (*pool) {
@@ -100,11 +110,16 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
   return task;
 }
 
-Result<std::optional<domain::PoolStatus>> Service::State::pool_for(const domain::Work& work,
-                                                                   const std::string& name) const {
-  if (name.empty() && work.tool.empty()) return std::nullopt;
+Result<std::optional<domain::PoolStatus>> Service::State::pool_for(
+    const domain::Work& work, const std::string& name, const domain::Bounds* bounds) const {
   std::string chosen = name;
-  if (name.empty()) {
+  if (name.empty() && bounds != nullptr) {
+    auto usual = bounds->usual_pool();
+    if (!usual) return fail(usual.error());
+    chosen = std::move(*usual);
+  }
+  if (chosen.empty() && work.tool.empty()) return std::nullopt;
+  if (chosen.empty()) {
     const auto callers = shell.core().names_of(domain::kMcp);
     if (callers.size() != 1) {
       return fail(ErrorCode::InvalidArgument,
@@ -118,6 +133,11 @@ Result<std::optional<domain::PoolStatus>> Service::State::pool_for(const domain:
   if (!id) return fail(id.error());
   auto pool = shell.core().pool(*id);
   if (!pool) return fail(ErrorCode::NotFound, "no pool \"" + chosen + "\"");
+  if (bounds != nullptr) {
+    if (auto allowed = bounds->check_pool(pool->record.spec.name); !allowed) {
+      return fail(allowed.error());
+    }
+  }
   if (!domain::check_fit(work, pool->record.spec, {})) {
     // The names of all others are gathered for the message only.
     const auto callers = shell.core().names_of(domain::kMcp);
@@ -309,9 +329,35 @@ awaitable<Status> Service::wait_batch(domain::BatchId id, Wait wait) {
   co_return Status{};
 }
 
+Status Service::State::may_cancel(const std::string& by, const std::string& caller) const {
+  if (by == caller || !bounds_of(by)) return {};
+  return fail(ErrorCode::Denied,
+              "this credential is bound, and cancels only what it handed in "
+              "itself: what has caller \"" +
+                  by + "\"");
+}
+
+awaitable<Status> Service::State::may_cancel_all(std::string by, std::vector<TaskId> tasks) {
+  for (const TaskId id : tasks) {
+    auto task = co_await read_task(id);
+    if (!task) co_return fail(task.error());
+    if (auto may = may_cancel(by, (*task)->spec->caller); !may) co_return may;
+  }
+  co_return Status{};
+}
+
 awaitable<Result<CancelOutcome>> Service::cancel(CancelArgs args, base::Millis wait) {
   State& state = *state_;
   const auto until = state.deadline(wait);
+  if (state.bounds_of(args.by)) {
+    auto may = co_await state.may_cancel_all(args.by, args.tasks);
+    if (may && args.filter) {
+      std::string& meant = args.filter->caller;
+      if (meant.empty()) meant = args.by;
+      may = state.may_cancel(args.by, meant);
+    }
+    if (!may) co_return fail(may.error());
+  }
   Result<domain::CancelAnswer> answer;
   if (args.filter) {
     answer = co_await state.ask<domain::CancelAnswer>(std::move(*args.filter));

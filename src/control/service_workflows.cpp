@@ -33,11 +33,18 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
   if (auto good = check_steps(spec); !good) co_return fail(good.error());
   auto chosen = state.repositories->select(args.over);
   if (!chosen) co_return fail(chosen.error());
+  const domain::BoundsPtr bounds = state.bounds_of(spec.caller);
+  if (bounds) {
+    for (const domain::Repository* repo : *chosen) {
+      if (auto allowed = bounds->check_repository(repo); !allowed) co_return fail(allowed.error());
+    }
+  }
   spec.repos.clear();
   for (const domain::Repository* repo : *chosen) spec.repos.push_back({repo->name, repo->path});
   for (auto& step : spec.steps) {
     const auto named = args.step_pools.find(step.id);
-    auto pool = state.pool_for(step.work, named == args.step_pools.end() ? "" : named->second);
+    auto pool = state.pool_for(step.work, named == args.step_pools.end() ? "" : named->second,
+                               bounds.get());
     if (!pool)
       co_return fail(pool.error().code, "step \"" + step.id + "\": " + pool.error().message);
     if (!*pool) continue;
@@ -94,12 +101,13 @@ awaitable<Result<domain::Listing<domain::WorkflowRecord>>> Service::workflows(
                                                                         std::move(ask));
 }
 
-awaitable<Result<CancelOutcome>> Service::cancel_workflow(domain::WorkflowId id,
-                                                          base::Millis wait) {
+awaitable<Result<CancelOutcome>> Service::cancel_workflow(domain::WorkflowId id, base::Millis wait,
+                                                          std::string by) {
   State& state = *state_;
   const auto until = state.deadline(wait);
   auto known = co_await state.read_workflow(id);
   if (!known) co_return fail(known.error());
+  if (auto may = state.may_cancel(by, (*known)->spec->caller); !may) co_return fail(may.error());
   domain::CancelWorkflow event;
   event.workflow = id;
   auto answer = co_await state.ask<domain::CancelAnswer>(std::move(event));

@@ -406,3 +406,66 @@ TEST_SUITE("service: explain and metrics") {
     CHECK_FALSE(world.service->idle());
   }
 }
+
+TEST_SUITE("service: bounds") {
+  TEST_CASE("a bound caller runs work only inside its bounds, others anywhere") {
+    control::ServiceOptions options;
+    options.allowed_paths = {"/tmp"};
+    options.bounds_of = [](const std::string& caller) -> domain::BoundsPtr {
+      if (caller != "bound") return nullptr;
+      return std::make_shared<const domain::Bounds>(domain::Bounds{{"default"}, {}, {"node"}});
+    };
+    World world(std::move(options));
+    const auto outcome = [&](const char* caller, const char* repo, const char* cwd = "") {
+      auto args = World::command("true");
+      args.spec.caller = caller;
+      args.spec.repo = repo;
+      args.spec.work.cwd = cwd;
+      auto submitted = world.run(world.service->submit(std::move(args)));
+      return submitted ? std::string("in") : std::string(base::to_string(submitted.error().code));
+    };
+    CHECK(outcome("bound", "api") == "in");
+    CHECK(outcome("bound", "a") == "in");
+    CHECK(outcome("bound", "ops") == "Denied");
+    CHECK(outcome("bound", "") == "Denied");
+    CHECK(outcome("bound", "api", "/tmp") == "Denied");
+    CHECK(outcome("free", "ops") == "in");
+    CHECK(outcome("free", "api", "/tmp") == "in");
+    auto run = workflow({step("one")});
+    run.spec.caller = "bound";
+    auto denied = world.run(world.service->run_workflow(run));
+    REQUIRE(!denied);
+    CHECK(denied.error().code == ErrorCode::Denied);
+    run.over = {};
+    run.over.tag = "node";
+    CHECK(world.run(world.service->run_workflow(run)));
+  }
+
+  TEST_CASE("a bound caller cancels only what it handed in") {
+    control::ServiceOptions options;
+    options.bounds_of = [](const std::string& caller) -> domain::BoundsPtr {
+      if (caller != "bound") return nullptr;
+      return std::make_shared<const domain::Bounds>(domain::Bounds{{}, {"api"}, {}});
+    };
+    World world(std::move(options));
+    auto args = World::command("true");
+    args.spec.repo = "api";
+    const auto theirs = submitted(world, args);
+    args.spec.caller = "bound";
+    const auto own = submitted(world, args);
+    const auto cancel = [&](control::Service::CancelArgs what) {
+      what.by = "bound";
+      return world.run(world.service->cancel(std::move(what), Millis{0}));
+    };
+    CHECK(cancel({{own, theirs}, std::nullopt, ""}).error().code == ErrorCode::Denied);
+    domain::CancelMatching all;
+    all.caller = "test";
+    CHECK(cancel({{}, all, ""}).error().code == ErrorCode::Denied);
+    all.caller.clear();
+    const auto done = cancel({{}, all, ""});
+    REQUIRE(done);
+    REQUIRE(done->items.size() == 1);
+    CHECK(done->items[0].task == own);
+    CHECK(world.run(world.service->cancel({{theirs}, std::nullopt, "free"}, Millis{0})));
+  }
+}
