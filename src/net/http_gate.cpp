@@ -124,11 +124,7 @@ Refusal answer_options(const HttpRequest& request, Admission& admission) {
 
 std::optional<Refusal> check_token(const HttpRequest& request, const HttpOptions& options,
                                    Admission& admission) {
-  admission.caller = "local";
   if (!options.authenticate) return std::nullopt;
-  const auto path = request.text(request.path);
-  const auto& open = options.open_paths;
-  if (std::find(open.begin(), open.end(), path) != open.end()) return std::nullopt;
   auto credential = request.header("authorization");
   constexpr std::string_view kScheme = "Bearer ";
   if (credential.size() <= kScheme.size() ||
@@ -140,11 +136,33 @@ std::optional<Refusal> check_token(const HttpRequest& request, const HttpOptions
   while (credential.starts_with(' ')) credential.remove_prefix(1);
   auto caller = options.authenticate(credential);
   if (!caller) {
-    return Refusal{401, "this token is not known or was revoked", std::string(kBadTokenChallenge),
-                   admission.cors_origin};
+    return Refusal{401, "this token is not known, has expired or was revoked",
+                   std::string(kBadTokenChallenge), admission.cors_origin};
   }
   admission.caller = std::move(*caller);
   return std::nullopt;
+}
+
+// Who comes too often is turned away before his body is read.
+std::optional<Refusal> check_pace(const HttpOptions& options, const Admission& admission) {
+  if (!options.pace) return std::nullopt;
+  const base::Millis wait = options.pace(admission.caller);
+  if (wait.count() <= 0) return std::nullopt;
+  const auto seconds = std::to_string((wait.count() + 999) / 1000);
+  return Refusal{429, "too many requests with this credential; retry in " + seconds + " s",
+                 "Retry-After: " + seconds + "\r\n", admission.cors_origin};
+}
+
+// Who comes in, and whether he may now. Health is everybody's to ask, at any time.
+std::optional<Refusal> check_caller(const HttpRequest& request, const HttpOptions& options,
+                                    Admission& admission) {
+  admission.caller = "local";
+  const auto& open = options.open_paths;
+  if (std::find(open.begin(), open.end(), request.text(request.path)) != open.end()) {
+    return std::nullopt;
+  }
+  if (auto refusal = check_token(request, options, admission)) return refusal;
+  return check_pace(options, admission);
 }
 
 std::string_view trim(std::string_view text) {
@@ -209,7 +227,7 @@ std::optional<Refusal> check_request(const HttpRequest& request, const HttpOptio
   }
   if (auto refusal = check_origin(request, host, options, admission)) return refusal;
   if (request.method == "OPTIONS") return answer_options(request, admission);
-  if (auto refusal = check_token(request, options, admission)) return refusal;
+  if (auto refusal = check_caller(request, options, admission)) return refusal;
   return check_body(request, options, admission);
 }
 

@@ -1,6 +1,6 @@
 // Who may come in: every check on a request's head, in one place and one order.
 //
-// Method, Host, Origin, preflight, token, media type, expectation, length of the body. Host and
+// Method, Host, Origin, preflight, token, pace, media type, expectation, length of the body. Host and
 // Origin are checked separately: the first stops DNS rebinding, the second a foreign web page.
 // Pure: it looks at a head and says what to answer; any thread.
 #pragma once

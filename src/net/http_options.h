@@ -34,6 +34,9 @@ struct HttpOptions {
   // Who a bearer token names; nullopt: refused (401, WWW-Authenticate: Bearer). Compares in
   // constant time itself. Null function: no authentication ("local").
   std::function<std::optional<std::string>(std::string_view token)> authenticate;
+  // Asked for every request that came in, but for those of the open paths: 0, or after how long this
+  // caller may come again (429, Retry-After). Null function: as often as he likes.
+  std::function<base::Millis(std::string_view caller)> pace;
   // Told of every answer of the handler, when it is made; may be empty.
   std::function<void(std::string_view path, int status, std::chrono::microseconds took)> observe;
   std::vector<std::string> open_paths;       // no token needed: /livez, /readyz

@@ -28,6 +28,7 @@ std::string_view error_code_of(int status) {
     case 408:
       return "Deadline";
     case 413:
+    case 429:
     case 431:
       return "Exhausted";
     case 500:

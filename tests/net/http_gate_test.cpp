@@ -145,6 +145,37 @@ TEST_SUITE("net::check_request") {
     CHECK(gate.admission.caller == "alice");
   }
 
+  TEST_CASE("tokens of all kinds that are none are 401") {
+    Gate gate;
+    for (const std::string& token :
+         {std::string("secret "), std::string("Secret"), std::string("secret,secret"),
+          std::string("s\xC3\xA9" "cret"), std::string("\xFF"), std::string(10000, 'x')}) {
+      CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer " + token + "x\r\n") == 401);
+      CHECK(gate.refusal->message.find(token) == std::string::npos);
+    }
+    CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer \r\n") == 401);
+  }
+
+  TEST_CASE("who comes too often is told when to come again, before his body is judged") {
+    Gate gate;
+    mahavishnu::base::Millis wait(0);
+    std::string asked;
+    gate.options.pace = [&](std::string_view caller) {
+      asked = caller;
+      return wait;
+    };
+    CHECK(gate.get("") == 0);
+    CHECK(asked == "alice");
+    wait = mahavishnu::base::Millis(1001);
+    CHECK(gate.post("Content-Type: text/plain\r\n") == 429);
+    CHECK(gate.refusal->headers == "Retry-After: 2\r\n");
+    CHECK(gate.ask("GET", "/livez", "") == 0);
+    CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer wrong\r\n") == 401);
+    gate.options.authenticate = nullptr;
+    CHECK(gate.get("") == 429);
+    CHECK(asked == "local");
+  }
+
   TEST_CASE("open paths and servers without authentication need no token") {
     Gate gate;
     CHECK(gate.ask("GET", "/livez", "") == 0);
@@ -198,6 +229,7 @@ TEST_SUITE("net::http_response") {
     CHECK(error_body(413, "too \"long\"") ==
           R"({"error":{"code":"Exhausted","message":"too \"long\""}})");
     CHECK(error_body(415, "x").find("InvalidArgument") != std::string::npos);
+    CHECK(error_body(429, "x").find("Exhausted") != std::string::npos);
   }
 
   TEST_CASE("each line of an event's data gets its own field") {
