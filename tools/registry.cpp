@@ -31,7 +31,7 @@ std::vector<mcp::Tool> all(Context& context) {
   std::vector<mcp::Tool> tools;
   for (auto* family :
        {repo_tools, workflow_tools, task_tools, task_query_tools, pool_tools, memory_tools,
-        log_tools, metrics_tools, explain_tools, breaker_tools, message_tools, cache_tools}) {
+        log_tools, metrics_tools, explain_tools, breaker_tools, message_tools, cache_tools, audit_tools}) {
     std::vector<mcp::Tool> some = family(context);
     tools.insert(tools.end(), std::make_move_iterator(some.begin()),
                  std::make_move_iterator(some.end()));

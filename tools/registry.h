@@ -12,6 +12,7 @@
 #include "control/message_bus.h"
 #include "control/pool_survey.h"
 #include "control/service.h"
+#include "domain/audit.h"
 #include "domain/breakers.h"
 #include "domain/git_facts.h"
 #include "domain/log_archive.h"
@@ -34,6 +35,7 @@ struct Context {
   domain::MemorySync& sync;
   control::PoolSurvey& survey;
   base::Caches& caches;  // tools add theirs
+  domain::AuditTrail& audit;
 };
 
 // tools[0] is repo_list. `context` is kept by reference.
@@ -58,6 +60,7 @@ std::vector<mcp::Tool> explain_tools(Context& context);
 std::vector<mcp::Tool> breaker_tools(Context& context);  // toolset ops
 std::vector<mcp::Tool> message_tools(Context& context);  // toolset message
 std::vector<mcp::Tool> cache_tools(Context& context);    // toolset ops
+std::vector<mcp::Tool> audit_tools(Context& context);    // toolset ops
 
 // What a family says of a tool; its schemas are found by its name.
 struct About {

@@ -1,7 +1,8 @@
 // The server's data directory: made 0700, owned by one server at a time, and where its files are.
 //
 //   lock               who owns it (an open-file-description lock; pid, start and version inside)
-//   token              the HTTP token, 0600
+//   token              the first HTTP token, 0600
+//   tokens.json        the named ones (token_file.h), 0600; beside it their lock and times of use
 //   mahavishnu.sock    the local door, 0600 (elsewhere when the path is too long for a socket)
 //   server.log         what a server in the background said
 //   journal.db, …      the system of record

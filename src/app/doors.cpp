@@ -58,6 +58,15 @@ net::HttpOptions http_options(const Config& config) {
   return options;
 }
 
+// Its token was good when its head came, and is not any more.
+void refuse_former(rpc::HttpExchange& exchange) {
+  const Json answer = {{"error",
+                        {{"code", "Unauthenticated"},
+                         {"message", "this token is not known, has expired or was revoked"}}}};
+  exchange.respond(401, kJson, rpc::dump(answer),
+                   {{"WWW-Authenticate", "Bearer error=\"invalid_token\""}});
+}
+
 }  // namespace
 
 Doors::Doors(asio::any_io_executor control, Engine& engine, const Setup& setup, bool background,
@@ -89,9 +98,12 @@ Result<Address> Doors::open_http(HttpDoor door) {
   if (door_->token) {
     token_.emplace(*door_->token);
     options.authenticate = [this](std::string_view given) -> std::optional<std::string> {
-      if (!token_->matches(given)) return std::nullopt;
-      return "token";
+      if (token_->matches(given)) return "token";
+      return engine_.access().who(given);
     };
+  }
+  if (setup_.config.number("limits.requests_per_s") > 0) {
+    options.pace = [this](std::string_view caller) { return engine_.access().pace(caller); };
   }
   if (setup_.config.text("metrics.calls") == "on") {
     options.observe = [this](std::string_view path, int status, std::chrono::microseconds took) {
@@ -210,6 +222,7 @@ std::string Doors::readiness() const {
       {"repositories", {{"count", repositories.repositories}, {"file", repositories.file}}}};
   if (!reason.empty()) answer["reason"] = reason;
   if (!repositories.problem.empty()) answer["repositories"]["problem"] = repositories.problem;
+  if (!engine_.tokens().problem.empty()) answer["tokens"]["problem"] = engine_.tokens().problem;
   return rpc::dump(answer);
 }
 
@@ -232,6 +245,11 @@ rpc::HttpRest Doors::route_mcp(std::shared_ptr<rpc::HttpExchange> exchange) {
     return std::nullopt;
   }
   view->caller = std::string(exchange->caller());
+  view->permit = engine_.access().permit(view->caller);
+  if (!view->permit) {
+    refuse_former(*exchange);
+    return std::nullopt;
+  }
   if (recording_ != nullptr) {
     exchange = std::make_shared<RecordedExchange>(std::move(exchange), *recording_);
   }

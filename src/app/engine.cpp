@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "app/access_options.h"
 #include "app/bus_events.h"
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
@@ -13,6 +14,7 @@
 #include "app/outbound_options.h"
 #include "app/resource_news.h"
 #include "app/secrets.h"
+#include "app/side_thread.h"
 #include "base/log.h"
 #include "control/timers.h"
 #include "journal/sqlite_journal.h"
@@ -78,6 +80,7 @@ control::ServiceOptions service_options(const Config& config, const std::string&
     metrics.counters["journal_log_restarts"] = stats.restarts;
     metrics.counters["journal_reads"] = stats.reads;
     metrics.counters["journal_events"] = stats.events;
+    metrics.counters["audit_lost"] = stats.audit_lost;
     metrics.counters["journal_events_dropped"] = stats.events_dropped;
     metrics.counters["log_lines_dropped"] = base::log_lines_dropped();
     metrics.gauges["journal_events_queued"] = static_cast<std::int64_t>(stats.events_queued);
@@ -153,26 +156,6 @@ workers::ShellOptions shell_options(const Config& config, const DataDirectory& d
   return options;
 }
 
-// One thread for what would hold up the control thread; made when it is needed first, which with
-// most users it never is. Bounded by its users: one message a connection at a time.
-class SideThread {
- public:
-  void run(std::function<void()> work) {
-    if (!thread_) thread_ = std::make_unique<asio::thread_pool>(1);
-    asio::post(*thread_, std::move(work));
-  }
-  // What it works on is finished, what waits is dropped.
-  void stop() {
-    if (!thread_) return;
-    thread_->stop();
-    thread_->join();
-    thread_.reset();
-  }
-
- private:
-  std::unique_ptr<asio::thread_pool> thread_;
-};
-
 mcp::ServerOptions server_options(const Config& config) {
   mcp::ServerOptions options;
   options.version = MAHAVISHNU_VERSION;
@@ -215,6 +198,9 @@ struct Engine::Parts {
   std::string node = host_name();
   Repositories repositories;
   std::optional<DataDirectory> directory;
+  SideThread aside;  // what writes small files
+  std::unique_ptr<Access> access;
+  std::unique_ptr<TokenWatch> tokens;
   std::unique_ptr<workers::ShellExecutor> shell;
   std::unique_ptr<workers::McpExecutor> mcp;
   std::unique_ptr<journal::SqliteJournal> journal;
@@ -236,6 +222,7 @@ struct Engine::Parts {
   base::Caches caches;
   std::unique_ptr<tools::Context> context;
   std::vector<std::string> tool_names;
+  std::unique_ptr<Audit> audit;
   SideThread decoder;
   std::unique_ptr<mcp::Server> server;
   std::unique_ptr<LoopLag> lag;
@@ -268,6 +255,18 @@ awaitable<Status> Engine::start_parts() {
     p.owned_by_another = locked.error().code == base::ErrorCode::Conflict;
     co_return fail(locked.error());
   }
+
+  auto limits = access_limits(config);
+  if (!limits) co_return in_step("limits.tools", limits.error());
+  p.access = std::make_unique<Access>(
+      std::move(*limits), [&p](const std::string& caller, const mcp::Tool& tool,
+                               const mcp::Json& arguments, const base::Status& decision) {
+        if (p.audit) p.audit->decided(caller, tool, arguments, decision);
+      });
+  p.tokens = std::make_unique<TokenWatch>(
+      p.control, tokens_file(p.directory->path()), *p.access,
+      [&p](std::function<void()> work) { p.aside.run(std::move(work)); });
+  p.tokens->start();
 
   // First of all: its process comes up while the journal is opened.
   p.shell = std::make_unique<workers::ShellExecutor>(p.control,
@@ -322,6 +321,7 @@ awaitable<Status> Engine::start_parts() {
         if (p.night) p.night->add_metrics(metrics);
         if (p.opensearch) add_metrics(p.opensearch->figures(), metrics);
       };
+  service_settings.bounds_of = [&p](const std::string& caller) { return p.access->bounds(caller); };
   service_settings.committed = [&p](const std::vector<domain::Record>& records) {
     if (p.bus->wants_events()) tell_events(*p.bus, *p.service, records);
     if (p.night) p.night->committed(records);
@@ -382,11 +382,19 @@ awaitable<Status> Engine::start_parts() {
       p.opensearch ? static_cast<domain::LogArchive&>(*p.opensearch) : p.no_opensearch;
   p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
                                      *p.journal, remote_log, p.breakers, *p.bus, sync, *p.survey,
-                                     p.caches});
+                                     p.caches, p.journal->audit()});
   p.service->list_caches(p.caches);
   p.survey->list_caches(p.caches);
   auto tools = tools::all(*p.context);
+  if (config.number("audit.max_rows") > 0) {
+    p.audit = std::make_unique<Audit>(p.control, p.journal->audit(), audit_options(config));
+    if (auto audit = p.audit->start(); !audit) co_return in_step("audit", audit.error());
+    tools = p.audit->followed(std::move(tools));
+  }
   for (const auto& tool : tools) p.tool_names.push_back(tool.name);
+  if (auto known = p.access->check_limits(p.tool_names); !known) {
+    co_return in_step("limits.tools", known.error());
+  }
   auto options = server_options(config);
   options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
   auto offer = tools::offer(*p.context, tools);
@@ -414,6 +422,9 @@ awaitable<void> Engine::stop() {
   Parts& p = *parts_;
   co_await end_calls();
   p.decoder.stop();
+  if (p.tokens) co_await p.tokens->stop();
+  p.aside.finish();
+  if (p.audit) co_await p.audit->stop();
   if (p.lag) co_await p.lag->stop();
   if (p.watch) co_await p.watch->stop();
   if (p.night) co_await p.night->stop();
@@ -429,6 +440,7 @@ awaitable<void> Engine::stop() {
   if (p.journal) p.journal->stop();
   p.lag.reset();
   p.server.reset();
+  p.audit.reset();
   p.context.reset();
   p.watch.reset();
   p.service.reset();
@@ -444,6 +456,8 @@ awaitable<void> Engine::stop() {
   p.git.reset();
   p.shell.reset();
   p.journal.reset();
+  p.tokens.reset();
+  p.access.reset();
   p.directory.reset();
 }
 
@@ -452,6 +466,8 @@ mcp::Server& Engine::server() { return *parts_->server; }
 const std::vector<std::string>& Engine::tool_names() const { return parts_->tool_names; }
 control::Service& Engine::service() { return *parts_->service; }
 const DataDirectory& Engine::directory() const { return *parts_->directory; }
+Access& Engine::access() { return *parts_->access; }
+const TokenWatch::Status& Engine::tokens() const { return parts_->tokens->status(); }
 const std::string& Engine::note() const { return parts_->repositories.note; }
 std::string Engine::serve_around(const std::string& folder) {
   Parts& p = *parts_;

@@ -8,9 +8,11 @@
 #include <memory>
 #include <string>
 
+#include "app/access.h"
 #include "app/data_directory.h"
 #include "app/repository_watch.h"
 #include "app/setup.h"
+#include "app/token_watch.h"
 #include "base/asio.h"
 #include "control/service.h"
 #include "mcp/server.h"
@@ -42,6 +44,9 @@ class Engine {
   const std::vector<std::string>& tool_names() const;
   control::Service& service();
   const DataDirectory& directory() const;
+  // Who may come in and what he may do; the doors ask it.
+  Access& access();
+  const TokenWatch::Status& tokens() const;
   RepositoryWatch::Status repositories() const;
   const std::string& note() const;  // what a person should be told about the repositories, or ""
   // Without a repositories file: serves the git checkout around `folder` as well, besides those

@@ -150,6 +150,7 @@ awaitable<void> LocalDoor::serve_plain(rpc::Connection& connection, std::string 
 }
 
 awaitable<void> LocalDoor::speak(rpc::Connection& connection, mcp::View view) {
+  view.permit = engine_.access().permit(view.caller);
   if (options_.recording == nullptr) {
     co_return co_await engine_.server().serve(connection, std::move(view));
   }

@@ -164,6 +164,7 @@ class Serving {
   awaitable<void> serve_stdio() {
     mcp::View view = plan_.view;
     view.caller = "stdio";
+    view.permit = engine_.access().permit(view.caller);
     view.working_directory = working_folder();
     if (plan_.recording == nullptr) {
       co_await engine_.server().serve(*stdio_, std::move(view));

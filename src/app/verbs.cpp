@@ -132,6 +132,34 @@ Verb repos() {
       repos_verb};
 }
 
+Verb token() {
+  return {
+      "token",
+      "token new NAME [--scope S] [--expires D] [--pools a,b] [--repos a,b] [--tags a,b] | list | "
+      "revoke NAME",
+      "Make, list and revoke tokens for HTTP",
+      "A token may do what its scope says: `read` what changes nothing, `run` also run, cancel "
+      "and\n"
+      "remember work, `admin` everything, as the first token in DATA/token may. Bound to pools,\n"
+      "repositories or tags it runs work only there; every list that is given must be met.\n"
+      "A running server notices at once. The token itself is printed once, on stdout; only its\n"
+      "hash is kept, in DATA/tokens.json. Its name is the caller that its work is known by.\n"
+      "Examples:\n"
+      "  mahavishnu token new ci --scope run --repos api,web --expires 90d\n"
+      "  mahavishnu token new dashboard\n"
+      "  mahavishnu token revoke ci",
+      2,
+      false,
+      {{"scope", "S", "read (the default), run or admin; each may do what those before it may"},
+       {"expires", "D", "after this time (30d, 12h); without it, never"},
+       {"pools", "a,b", "run work on these pools only"},
+       {"repos", "a,b", "run work in these repositories only"},
+       {"tags", "a,b", "run work in repositories with one of these tags only"},
+       kConfigFlag,
+       kDataFlag},
+      token_verb};
+}
+
 Verb doctor() {
   return {"doctor",
           "doctor [--config FILE] [--repos FILE] [--data DIR]",
@@ -162,7 +190,7 @@ Verb config() {
 CommandLine command_line() {
   const Verb version{"version", "version", "Print the version", "", 0, false, {}, version_verb};
   return CommandLine(
-      {serve(), run(), call(), status(), stop(), repos(), doctor(), config(), version});
+      {serve(), run(), call(), status(), stop(), repos(), token(), doctor(), config(), version});
 }
 
 }  // namespace mahavishnu::app

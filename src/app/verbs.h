@@ -17,6 +17,7 @@ int call_verb(const Arguments& arguments);
 int status_verb(const Arguments& arguments);
 int stop_verb(const Arguments& arguments);
 int repos_verb(const Arguments& arguments);
+int token_verb(const Arguments& arguments);
 int doctor_verb(const Arguments& arguments);
 int config_verb(const Arguments& arguments);
 int version_verb(const Arguments& arguments);

@@ -84,6 +84,32 @@ class HandMemories final : public domain::Memories {
   asio::any_io_executor executor_;
 };
 
+// An audit of the rows the test says, in pages of what is asked for.
+class HandAudit final : public domain::AuditTrail {
+ public:
+  explicit HandAudit(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  void append(domain::AuditChange, std::function<void(base::Status)>) override {}
+  void find(domain::AuditFilter filter, domain::Page page,
+            std::function<void(base::Result<domain::Listing<domain::AuditRow>>)> answer) override {
+    asked = std::move(filter);
+    const auto from = page.cursor.empty() ? 0U : std::stoul(page.cursor);
+    const auto to = std::min<std::size_t>(rows.size(), from + static_cast<unsigned>(page.limit));
+    domain::Listing<domain::AuditRow> found;
+    for (auto at = from; at < to; ++at) found.items.push_back(rows[at]);
+    if (to < rows.size()) found.next_cursor = std::to_string(to);
+    asio::post(executor_,
+               [answer = std::move(answer), found = std::move(found)] { answer(found); });
+  }
+  base::Result<std::uint64_t> newest() override { return 0; }
+
+  std::vector<domain::AuditRow> rows;
+  domain::AuditFilter asked;
+
+ private:
+  asio::any_io_executor executor_;
+};
+
 // A history that answers what the test says, and tells what it was asked.
 class HandLog final : public domain::LogArchive {
  public:
@@ -191,8 +217,9 @@ class Desk {
         bus(world.io.get_executor(), {}, bus_timers, messages),
         sync(world.io.get_executor()),
         survey(world.io.get_executor(), {}, survey_timers, remote),
-        context{*world.service, git, memories, world.timers, log,   remote_log,
-                breakers,       bus, sync,     survey,       caches},
+        audit(world.io.get_executor()),
+        context{*world.service, git, memories, world.timers, log,    remote_log,
+                breakers,       bus, sync,     survey,       caches, audit},
         tools(tools::all(context)) {
     bus.start({});
     world.service->list_caches(caches);
@@ -274,6 +301,7 @@ class Desk {
   HandRemote remote;
   control::PoolSurvey survey;
   base::Caches caches;
+  HandAudit audit;
   tools::Context context;
   DeskCall call;
   std::vector<mcp::Tool> tools;

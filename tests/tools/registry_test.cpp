@@ -67,7 +67,7 @@ TEST_SUITE("registry") {
         "task_get task_output task_cancel task_list pool_spawn pool_list pool_monitor pool_scale "
         "pool_close pool_health memory_store memory_search memory_sync log_search "
         "metrics_get explain breaker_list breaker_reset message_publish message_poll message_ack "
-        "message_topics cache_stats cache_invalidate ");
+        "message_topics cache_stats cache_invalidate audit_search ");
   }
 
   TEST_CASE("every tool says what it is for, briefly") {

@@ -57,6 +57,8 @@ const Example kGood[] = {
     {"breaker_list", "{}"},
     {"cache_stats", "{}"},
     {"cache_invalidate", R"({"cache":"records"})"},
+    {"audit_search", R"({"caller":"ci","tool":"task_submit","decision":"denied","limit":1,
+                         "since":"2027-01-01T00:00:00Z","cursor":"a1"})"},
     {"breaker_reset", R"({"target":"session_buddy"})"},
     {"message_publish", R"({"topic":"a.b","body":"x"})"},
     {"message_publish",
@@ -160,6 +162,7 @@ const Example kBad[] = {
     {"message_topics", R"({"group":"g"})"},
     {"cache_stats", R"({"cache":"records"})"},
     {"cache_invalidate", R"({"cache":5})"},
+    {"audit_search", R"({"decision":"refused"})"},
 };
 
 }  // namespace

@@ -1,0 +1,189 @@
+#include "app/access.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "app/secrets.h"
+
+namespace mahavishnu::app {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+// A token of ours has 47 characters; what is much longer is not worth hashing.
+constexpr std::size_t kLongestToken = 512;
+
+std::optional<double> parse_number(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (!(number > 0) || number > 1e6) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+struct Access::Rules {
+  Limits limits;
+  Decided decided;
+  Clocks clocks;
+};
+
+class Access::Credential final : public mcp::Permit {
+ public:
+  Credential(std::shared_ptr<const Rules> rules, NamedToken token)
+      : rules_(std::move(rules)), token_(std::move(token)), requests_(rules_->limits.requests) {
+    if (!token_.bounds.none()) bounds_ = std::make_shared<const domain::Bounds>(token_.bounds);
+  }
+
+  const NamedToken& token() const { return token_; }
+  const domain::BoundsPtr& bounds() const { return bounds_; }
+  const std::optional<base::WallTime>& used() const { return used_; }
+  void came(base::WallTime now) { used_ = now; }
+  base::Millis pace() {
+    if (rules_->limits.requests.per_second <= 0) return base::Millis(0);
+    return requests_.take(rules_->clocks.mono());
+  }
+
+  bool shows(const mcp::Tool& tool) const override { return tools::scope_of(tool) <= token_.scope; }
+  std::string_view list_class() const override { return to_string(token_.scope); }
+  Status admit(const mcp::Tool& tool, const mcp::Json& arguments) override {
+    auto judged = judge(tool);
+    if (rules_->decided) rules_->decided(token_.name, tool, arguments, judged);
+    return judged;
+  }
+
+ private:
+  Status judge(const mcp::Tool& tool) {
+    if (!shows(tool)) {
+      return fail(ErrorCode::Denied, "tool \"" + tool.name + "\" needs scope " +
+                                         std::string(to_string(tools::scope_of(tool))) +
+                                         "; the token " + token_.name + " has scope " +
+                                         std::string(to_string(token_.scope)));
+    }
+    const auto limit = rules_->limits.tools.find(tool.name);
+    if (limit == rules_->limits.tools.end()) return {};
+    auto& bucket = tools_.try_emplace(tool.name, limit->second).first->second;
+    const base::Millis wait = bucket.take(rules_->clocks.mono());
+    if (wait.count() == 0) return {};
+    return fail(ErrorCode::Exhausted, "too many calls of " + tool.name + " by " + token_.name,
+                static_cast<int>(wait.count()));
+  }
+
+  std::shared_ptr<const Rules> rules_;
+  NamedToken token_;
+  domain::BoundsPtr bounds_;
+  base::TokenBucket requests_;
+  std::map<std::string, base::TokenBucket, std::less<>> tools_;
+  std::optional<base::WallTime> used_;
+};
+
+Access::Access(Limits limits, Decided decided)
+    : Access(std::move(limits), std::move(decided), Clocks{}) {}
+
+Access::Access(Limits limits, Decided decided, Clocks clocks)
+    : rules_(std::make_shared<const Rules>(
+          Rules{std::move(limits), std::move(decided), std::move(clocks)})) {
+  for (const char* name : {"token", "local", "stdio"}) {
+    NamedToken all;
+    all.name = name;
+    all.scope = tools::Scope::Admin;
+    by_name_.emplace(name, std::make_shared<Credential>(rules_, std::move(all)));
+  }
+  domain::Bounds nowhere;
+  nowhere.ended = true;
+  ended_ = std::make_shared<const domain::Bounds>(std::move(nowhere));
+}
+
+Status Access::check_limits(const std::vector<std::string>& tools) const {
+  for (const auto& [name, rate] : rules_->limits.tools) {
+    if (std::find(tools.begin(), tools.end(), name) != tools.end()) continue;
+    const std::string near = domain::nearest(name, tools);
+    return fail(ErrorCode::InvalidArgument,
+                "there is no tool " + name +
+                    (near.empty() ? std::string() : "; did you mean " + near + "?"));
+  }
+  return {};
+}
+
+void Access::put_tokens(std::vector<NamedToken> tokens) {
+  const auto before = std::exchange(by_digest_, {});
+  for (const auto& [digest, credential] : before) by_name_.erase(credential->token().name);
+  for (NamedToken& token : tokens) {
+    const auto known = before.find(token.digest);
+    auto credential = known != before.end() && known->second->token() == token
+                          ? known->second
+                          : std::make_shared<Credential>(rules_, token);
+    by_name_[token.name] = credential;
+    by_digest_.emplace(std::move(token.digest), std::move(credential));
+  }
+}
+
+std::optional<std::string> Access::who(std::string_view token) {
+  if (by_digest_.empty() || token.size() > kLongestToken) return std::nullopt;
+  const std::string digest = sha256_hex(token);
+  const auto found = by_digest_.find(digest);
+  if (found == by_digest_.end() ||
+      CRYPTO_memcmp(found->first.data(), digest.data(), digest.size()) != 0) {
+    return std::nullopt;
+  }
+  const base::WallTime now = rules_->clocks.wall();
+  Credential& credential = *found->second;
+  if (credential.token().expired(now)) return std::nullopt;
+  credential.came(now);
+  return credential.token().name;
+}
+
+Access::CredentialPtr Access::find(std::string_view caller) const {
+  const auto found = by_name_.find(caller);
+  if (found == by_name_.end()) return nullptr;
+  const NamedToken& token = found->second->token();
+  if (token.expires && token.expired(rules_->clocks.wall())) return nullptr;
+  return found->second;
+}
+
+base::Millis Access::pace(std::string_view caller) {
+  const auto credential = find(caller);
+  return credential ? credential->pace() : base::Millis(0);
+}
+
+std::shared_ptr<mcp::Permit> Access::permit(std::string_view caller) const { return find(caller); }
+
+domain::BoundsPtr Access::bounds(std::string_view caller) const {
+  const auto credential = find(caller);
+  return credential ? credential->bounds() : ended_;
+}
+
+std::map<std::string, base::WallTime> Access::used() const {
+  std::map<std::string, base::WallTime> times;
+  for (const auto& [digest, credential] : by_digest_) {
+    if (credential->used()) times.emplace(credential->token().name, *credential->used());
+  }
+  return times;
+}
+
+Result<std::pair<std::string, base::Rate>> parse_tool_rate(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals != std::string_view::npos && equals > 0) {
+    std::string_view rest = text.substr(equals + 1);
+    const auto slash = rest.find('/');
+    const auto rate = parse_number(rest.substr(0, slash));
+    const auto burst = slash == std::string_view::npos
+                           ? std::optional<double>(rate ? std::max(1.0, *rate) : 1.0)
+                           : parse_number(rest.substr(slash + 1));
+    if (rate && burst)
+      return std::pair(std::string(text.substr(0, equals)), base::Rate{*rate, *burst});
+  }
+  return fail(ErrorCode::InvalidArgument,
+              "\"" + std::string(text) +
+                  "\" is not TOOL=RATE or TOOL=RATE/BURST, in calls a second, such as "
+                  "task_submit=5/20");
+}
+
+}  // namespace mahavishnu::app
