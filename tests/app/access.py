@@ -2,6 +2,7 @@
 
 usage: access.py [NAME…]   runs the tests whose names hold one of the words
 """
+import hashlib
 import http.client
 import json
 import os
@@ -336,6 +337,62 @@ class LimitsTest(WithTokens):
             done = self.scratch.run("serve", "--stdio", "--in-process", env={"MAHAVISHNU_LIMITS_TOOLS": text})
             self.assertEqual(done.returncode, 1)
             self.assertIn(said, done.stderr)
+
+
+class AuditTest(WithTokens):
+    def rows(self, server, **filters):
+        return server.tool("audit_search", filters)["items"]
+
+    def test_changes_and_refusals_are_told_with_their_caller(self):
+        server = self.serve("--toolsets", "all")
+        token = self.token("ci", "--scope", "run")
+        task = self.asked(server, token, "task_submit", command="true # s3cret")[1]["task"]
+        self.asked(server, token, "task_submit", command="true", repo="nowhere")
+        self.denied(server, token, "pool_spawn", name="mine")
+        server.tool("pool_spawn", {"name": "mine"})
+        rows = eventually(lambda: (found := self.rows(server, caller="ci")) and
+                          found[-1].get("outcome") and found, "the rows are on the disk")
+        self.assertEqual([(row["tool"], row["decision"], row.get("outcome")) for row in rows],
+                         [("pool_spawn", "denied", "Denied"), ("task_submit", "allowed", "NotFound"),
+                          ("task_submit", "allowed", "ok")])
+        self.assertEqual(rows[-1]["made"], task)
+        arguments = json.dumps({"command": "true # s3cret"}, separators=(",", ":"), sort_keys=True)
+        self.assertEqual(rows[-1]["arguments_sha256"], hashlib.sha256(arguments.encode()).hexdigest())
+        self.assertNotIn("s3cret", json.dumps(self.rows(server)))
+        [spawned] = eventually(lambda: [row for row in self.rows(server, tool="pool_spawn", decision="allowed")
+                                        if row.get("outcome")], "the pool's row is whole")
+        self.assertEqual((spawned["caller"], spawned["made"][:5]), ("token", "pool_"))
+        server.stop()
+
+    def test_what_is_on_the_disk_has_its_row_after_a_kill(self):
+        server = self.serve("--toolsets", "all")
+        tasks = {server.tool("task_submit", {"command": "true"})["task"] for _ in range(20)}
+        server.kill()
+        again = self.serve("--toolsets", "all")
+        rows = self.rows(again, tool="task_submit", limit=100)
+        self.assertEqual(len(rows), len(tasks))
+        self.assertLessEqual({row["made"] for row in rows if "made" in row}, tasks)
+        self.assertEqual({row["caller"] for row in rows}, {"token"})
+        again.stop()
+
+    def test_reads_are_counted_and_written_at_the_end(self):
+        server = self.serve("--toolsets", "all")
+        token = self.token("reader")
+        for _ in range(5):
+            self.asked(server, token)
+        self.assertEqual(self.rows(server, caller="reader"), [])
+        server.stop()
+        again = self.serve("--toolsets", "all")
+        [row] = self.rows(again, caller="reader")
+        self.assertEqual((row["tool"], row["calls"], row["decision"]), ("repo_list", 5, "allowed"))
+        self.assertNotIn("arguments_sha256", row)
+        again.stop()
+
+    def test_without_rows_there_is_no_audit(self):
+        server = self.serve("--toolsets", "all", env={"MAHAVISHNU_AUDIT_MAX_ROWS": "0"})
+        server.tool("task_submit", {"command": "true"})
+        self.assertEqual(self.rows(server), [])
+        server.stop()
 
 
 class SecretsTest(WithTokens):
