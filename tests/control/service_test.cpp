@@ -305,7 +305,7 @@ TEST_SUITE("service: cancel and output") {
     World world;
     const auto id = submitted(world, World::command("sleep 100"));
     const auto fence = world.executor.started().front();
-    auto call = world.start(world.service->cancel({{id}, std::nullopt}, Millis{10000}));
+    auto call = world.start(world.service->cancel({{id}, std::nullopt, ""}, Millis{10000}));
     CHECK(!call->has_value());
     CHECK(world.executor.attempt(fence).stop == Reason::CancelledByCaller);
     world.executor.end(fence, Reason::CancelledByCaller, std::nullopt);
@@ -323,14 +323,14 @@ TEST_SUITE("service: cancel and output") {
     const auto id = submitted(world, World::command("true"));
     world.executor.end(world.executor.started().front(), Reason::Ok, 0);
     world.poll();
-    auto outcome = world.run(world.service->cancel({{id}, std::nullopt}, Millis{0}));
+    auto outcome = world.run(world.service->cancel({{id}, std::nullopt, ""}, Millis{0}));
     CHECK(outcome->items.front().already_ended);
   }
 
   TEST_CASE("cancelling an unknown task is NotFound") {
     World world;
     auto outcome =
-        world.run(world.service->cancel({{domain::TaskId{{1, 1}}}, std::nullopt}, Millis{0}));
+        world.run(world.service->cancel({{domain::TaskId{{1, 1}}}, std::nullopt, ""}, Millis{0}));
     REQUIRE(!outcome);
     CHECK(outcome.error().code == ErrorCode::NotFound);
   }

@@ -103,8 +103,8 @@ TEST_SUITE("audit") {
     {
       World world(in(directory));
       world.journal().audit().append(rows({row(1)}), {});
-      world.run_until([&] { return world.journal().stats().commits == 1; });
-      CHECK(find(world).value().items.size() == 1);
+      while (find(world).value().items.empty()) {
+      }
       world.journal().audit().append(rows({row(2)}), {});
     }
     World world(in(directory));
