@@ -39,7 +39,8 @@ std::string added(const std::string& file, NamedToken token) {
 
 std::vector<std::string> names(const std::string& file) {
   std::vector<std::string> all;
-  for (const auto& token : read_tokens(file).value()) all.push_back(token.name);
+  const auto tokens = read_tokens(file).value();
+  for (const auto& token : tokens) all.push_back(token.name);
   return all;
 }
 

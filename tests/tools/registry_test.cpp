@@ -121,7 +121,7 @@ TEST_SUITE("registry") {
                                            "task_output", "task_list", "pool_list", "pool_monitor",
                                            "pool_health", "memory_search", "log_search",
                                            "metrics_get", "explain", "breaker_list", "cache_stats",
-                                           "message_topics"});
+                                           "message_topics", "audit_search"});
     CHECK(desk.tool("task_cancel").effect == Effect::Destructive);
     CHECK(desk.tool("task_submit").open_world);
   }
