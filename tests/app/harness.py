@@ -226,11 +226,10 @@ class SmallDisk:
         self.filler = os.path.join(self.path, "filler")
 
     def fill(self):
-        with open(self.filler, "wb") as out:
+        with open(self.filler, "wb", buffering=0) as out:  # or what does not fit fails again when it is closed
             try:
                 while True:
                     out.write(b"x" * 65536)
-                    out.flush()
             except OSError:
                 pass
 

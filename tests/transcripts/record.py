@@ -129,7 +129,7 @@ class RecordTest(unittest.TestCase):
         task = server.tool("task_submit", {"command": "echo over http", "wait_ms": 20000})["task"]
         self.assertEqual(post("/mcp", call(1, "task_get", task=task), **{"Mcp-Session-Id": session})[0], 200)
         self.assertEqual(post("/tools/call", {"name": "task_gte"})[0], 404)
-        self.assertEqual(server.request("GET", "/mcp", None, headers)[0], 405)
+        self.assertEqual(server.request("GET", "/mcp", None, headers)[0], 400)  # of no session
         self.assertEqual(server.request("POST", "/mcp", "{}", {"Content-Type": "application/json"})[0], 401)
         self.assertEqual(server.stop(), 0)
         text = self.text()
