@@ -3,6 +3,7 @@
 Every group prints its own output; its last line "N passed, N failed" (with ", N skipped" where it
 has those) is what it counts. The last line here is the sum.
 """
+import contextlib
 import json
 import os
 import re
@@ -224,6 +225,29 @@ GROUPS = {
 BY_NAME_ONLY = {"asan", "coverage", "kill9-long"}
 
 
+class Heard:
+    """Passes on what is printed, and keeps what tells of failures, to be told again at the end."""
+
+    TELLS = re.compile(r"not ok|FAIL|ERROR|FOUND|step failed|\(exit ")
+    LINES_AFTER, MOST_LINES = 12, 60
+
+    def __init__(self, stream):
+        self.stream, self.kept, self.wanted, self.rest = stream, [], 0, ""
+
+    def write(self, text):
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in lines:
+            if self.TELLS.search(line):
+                self.wanted = 1 + self.LINES_AFTER
+            if self.wanted and len(self.kept) < self.MOST_LINES:
+                self.kept.append(line[:300])
+                self.wanted -= 1
+        return self.stream.write(text)
+
+    def flush(self):
+        self.stream.flush()
+
+
 def exists(name):
     folder = {"clients": "tests/clients/run.py", "transcripts": "tests/transcripts/run.py"}.get(name)
     return folder is None or os.path.exists(os.path.join(ROOT, folder))
@@ -239,14 +263,20 @@ def main(names):
         print(f"there is no group {unknown[0]}; there are: {', '.join(GROUPS)}", file=sys.stderr)
         return 2
     chosen = names or [name for name in GROUPS if name not in BY_NAME_ONLY and exists(name)]
-    total, table = Count(), []
+    total, table, failures = Count(), [], []
     for name in chosen:
         print(f"== {name}: {GROUPS[name][0]}", flush=True)
         started = time.monotonic()
-        count = GROUPS[name][1]()
+        heard = Heard(sys.stdout)
+        with contextlib.redirect_stdout(heard):
+            count = GROUPS[name][1]()
+        if count.failed:
+            failures += [f"-- {name}", *heard.kept]
         table.append(f"  {name:12} {count}  ({time.monotonic() - started:.0f} s)")
         print(f"== {name}: {count}", flush=True)
         total.add(count)
+    if failures:
+        print("\nWhat failed\n" + "\n".join(failures))
     print("\nSummary\n" + "\n".join(table))
     if total.skipped:
         print(f"{total.skipped} skipped; each says why above")

@@ -1,5 +1,6 @@
-// libFuzzer's entry, and the bound on time: processor time, so that a busy or halted machine finds
-// nothing. A call that never ends is libFuzzer's own -timeout.
+// libFuzzer's entry, and the bound on time: processor time, the least of several tries, so that a
+// busy or halted machine (whose lost time may be charged to us) finds nothing. A call that never
+// ends is libFuzzer's own -timeout.
 #include <ctime>
 
 #include "fuzz.h"
@@ -7,6 +8,7 @@
 namespace {
 
 constexpr double kMostSeconds = 2;  // for inputs of a few KiB, with sanitizers
+constexpr int kTries = 5;
 
 double processor_seconds() {
   timespec now{};
@@ -17,8 +19,12 @@ double processor_seconds() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const double before = processor_seconds();
-  mahavishnu::fuzzing::fuzz({reinterpret_cast<const char*>(data), size});
-  mahavishnu::fuzzing::expect(processor_seconds() - before < kMostSeconds, "bounded time");
+  bool in_time = false;
+  for (int i = 0; i < kTries && !in_time; ++i) {
+    const double before = processor_seconds();
+    mahavishnu::fuzzing::fuzz({reinterpret_cast<const char*>(data), size});
+    in_time = processor_seconds() - before < kMostSeconds;
+  }
+  mahavishnu::fuzzing::expect(in_time, "bounded time");
   return 0;
 }
