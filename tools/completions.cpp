@@ -34,6 +34,24 @@ mcp::Completions fitting(const std::vector<std::string>& candidates, const std::
   return found;
 }
 
+domain::Page newest() {
+  domain::Page page;
+  page.limit = kLookedAt;
+  return page;
+}
+
+// Of tasks or workflows; how many there are is told only where all were looked at.
+template <class Record>
+base::Result<mcp::Completions> fitting_ids(const base::Result<domain::Listing<Record>>& listing,
+                                           const std::string& begun) {
+  if (!listing) return base::fail(listing.error());
+  std::vector<std::string> ids;
+  for (const auto& record : listing->items) ids.push_back(record.id.str());
+  auto found = fitting(ids, begun);
+  if (!listing->next_cursor.empty()) found.total.reset();
+  return found;
+}
+
 std::vector<std::string> names_of(const std::vector<domain::Repository>& repositories) {
   std::vector<std::string> names;
   for (const auto& repository : repositories) names.push_back(repository.name);
@@ -56,28 +74,14 @@ std::vector<std::string> distinct(const std::vector<domain::Repository>& reposit
 
 Completion complete_task(Context& context, std::string begun) {
   domain::TaskFilter filter;
-  domain::Page page;
-  page.limit = kLookedAt;
-  auto listing = co_await context.service.tasks(std::move(filter), std::move(page));
-  if (!listing) co_return base::fail(listing.error());
-  std::vector<std::string> ids;
-  for (const auto& task : listing->items) ids.push_back(task.id.str());
-  auto found = fitting(ids, begun);
-  if (!listing->next_cursor.empty()) found.total.reset();  // there are more than were looked at
-  co_return found;
+  auto listing = co_await context.service.tasks(std::move(filter), newest());
+  co_return fitting_ids(listing, begun);
 }
 
 Completion complete_workflow(Context& context, std::string begun) {
   domain::WorkflowFilter filter;
-  domain::Page page;
-  page.limit = kLookedAt;
-  auto listing = co_await context.service.workflows(std::move(filter), std::move(page));
-  if (!listing) co_return base::fail(listing.error());
-  std::vector<std::string> ids;
-  for (const auto& workflow : listing->items) ids.push_back(workflow.id.str());
-  auto found = fitting(ids, begun);
-  if (!listing->next_cursor.empty()) found.total.reset();
-  co_return found;
+  auto listing = co_await context.service.workflows(std::move(filter), newest());
+  co_return fitting_ids(listing, begun);
 }
 
 Completion complete_pool(Context& context, std::string begun) {

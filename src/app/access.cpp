@@ -51,6 +51,9 @@ class Access::Credential final : public mcp::Permit {
     return requests_.take(rules_->clocks.mono());
   }
 
+  void set_dropped(bool dropped) { dropped_ = dropped; }
+
+  bool in_force() const override { return !dropped_ && !token_.expired(rules_->clocks.wall()); }
   bool shows(const mcp::Tool& tool) const override { return tools::scope_of(tool) <= token_.scope; }
   std::string_view list_class() const override { return to_string(token_.scope); }
   Status admit(const mcp::Tool& tool, const mcp::Json& arguments) override {
@@ -78,6 +81,7 @@ class Access::Credential final : public mcp::Permit {
 
   std::shared_ptr<const Rules> rules_;
   NamedToken token_;
+  bool dropped_ = false;  // from the table, and perhaps still held by a stream
   domain::BoundsPtr bounds_;
   base::TokenBucket requests_;
   std::map<std::string, base::TokenBucket, std::less<>> tools_;
@@ -114,12 +118,16 @@ Status Access::check_limits(const std::vector<std::string>& tools) const {
 
 void Access::put_tokens(std::vector<NamedToken> tokens) {
   const auto before = std::exchange(by_digest_, {});
-  for (const auto& [digest, credential] : before) by_name_.erase(credential->token().name);
+  for (const auto& [digest, credential] : before) {
+    by_name_.erase(credential->token().name);
+    credential->set_dropped(true);
+  }
   for (NamedToken& token : tokens) {
     const auto known = before.find(token.digest);
     auto credential = known != before.end() && known->second->token() == token
                           ? known->second
                           : std::make_shared<Credential>(rules_, token);
+    credential->set_dropped(false);
     by_name_[token.name] = credential;
     by_digest_.emplace(std::move(token.digest), std::move(credential));
   }
@@ -143,9 +151,7 @@ std::optional<std::string> Access::who(std::string_view token) {
 Access::CredentialPtr Access::find(std::string_view caller) const {
   const auto found = by_name_.find(caller);
   if (found == by_name_.end()) return nullptr;
-  const NamedToken& token = found->second->token();
-  if (token.expires && token.expired(rules_->clocks.wall())) return nullptr;
-  return found->second;
+  return found->second->in_force() ? found->second : nullptr;
 }
 
 base::Millis Access::pace(std::string_view caller) {

@@ -16,6 +16,7 @@ using Grade = Finding::Grade;
 constexpr base::Millis kPatience{5000};
 constexpr int kUnauthorized = 401;
 constexpr int kForbidden = 403;
+constexpr int kNotFound = 404;
 
 struct Question {
   std::string what;  // "opensearch"
@@ -54,6 +55,11 @@ Finding judge(const Question& question, const base::Result<net::HttpReply>& repl
   if (reply->status == kUnauthorized || reply->status == kForbidden) {
     return {Grade::Warn, question.what,
             question.url + " refuses this server (" + status + "); look at its credentials; " +
+                meanwhile};
+  }
+  if (reply->status == kNotFound) {
+    return {Grade::Warn, question.what,
+            question.url + " answers that nothing is there (" + status + "); is the path right? " +
                 meanwhile};
   }
   if (reply->status >= 500) {

@@ -1,10 +1,12 @@
 // Tells when a file was changed, replaced, made or taken away: at once, without looking again and
 // again.
 //
-// It follows the file's folder by inotify, so that a file which is replaced is followed as well,
-// and one that is not there yet. Where the system has no more room for that, it looks every second.
-// `changed` is called on the executor and may be called when nothing changed, never the other way
-// round: what it reads then is what is there. One executor. Lifetime: stop() and await it first.
+// For files of our own data directory. repos.yaml may lie anywhere, behind a link or on a file
+// system that tells nothing: RepositoryWatch looks at it instead. It follows the file's folder by
+// inotify, so that a file which is replaced is followed as well, and one that is not there yet.
+// Where the system has no more room for that, it looks every second. `changed` is called on the
+// executor and may be called when nothing changed, never the other way round: what it reads then is
+// what is there. One executor. Lifetime: stop() and await it first.
 #pragma once
 
 #include <sys/stat.h>

@@ -164,7 +164,7 @@ base::Result<Answers> ActiveCall::ask_by_rounds(const std::vector<Question>& que
 }
 
 base::Status ActiveCall::end_round(const std::vector<Question>& open) {
-  auto state = ground_.states.seal(used_, call_.rounds->digest, std::chrono::system_clock::now());
+  auto state = ground_.states.seal(used_, call_.rounds->digest, base::wall_now());
   if (!state) return base::fail(state.error());
   Json requests = Json::object();
   for (const Question& question : open) {

@@ -1,6 +1,6 @@
 #include "mcp/content.h"
 
-#include "mcp/base64.h"
+#include "base/base64.h"
 
 namespace mahavishnu::mcp {
 namespace {
@@ -10,7 +10,7 @@ using rpc::Json;
 Json text_block(std::string text) { return {{"type", "text"}, {"text", std::move(text)}}; }
 
 Json media_block(const char* type, const std::string& bytes, const std::string& mime_type) {
-  return {{"type", type}, {"data", encode_base64(bytes)}, {"mimeType", mime_type}};
+  return {{"type", type}, {"data", base::encode_base64(bytes)}, {"mimeType", mime_type}};
 }
 
 struct Block {
@@ -59,7 +59,7 @@ Json to_json(const ResourceContents& contents) {
   Json out{{"uri", contents.uri}};
   add_text(out, "mimeType", contents.mime_type);
   if (contents.binary) {
-    out["blob"] = encode_base64(contents.body);
+    out["blob"] = base::encode_base64(contents.body);
   } else {
     out["text"] = contents.body;
   }

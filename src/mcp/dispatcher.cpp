@@ -190,8 +190,7 @@ base::Result<std::shared_ptr<const Rounds>> Dispatcher::rounds_of(const Prepared
   if (!state.is_string()) {
     return base::fail(base::ErrorCode::InvalidArgument, "params.requestState must be a string");
   }
-  auto kept = states_.open(state.get_ref<const std::string&>(), rounds.digest,
-                           std::chrono::system_clock::now());
+  auto kept = states_.open(state.get_ref<const std::string&>(), rounds.digest, base::wall_now());
   if (!kept) return base::fail(kept.error());
   rounds.kept = std::move(*kept);
   return std::make_shared<const Rounds>(std::move(rounds));

@@ -70,7 +70,8 @@ class Dispatcher {
 
   // Tells a client with a session of every change it may hear of, until `running` is stopped.
   base::awaitable<void> tell_session(std::shared_ptr<RunningCall> running,
-                                     std::shared_ptr<Peer> peer, NoticeSink& sink);
+                                     std::shared_ptr<Peer> peer,
+                                     std::shared_ptr<const Permit> permit, NoticeSink& sink);
 
   // Whether a method exists in that era: over HTTP it is decided before the request's Mcp-Name.
   bool knows(std::string_view method, Revision revision) const;
@@ -113,7 +114,9 @@ class Dispatcher {
   base::awaitable<Outcome> guarded(PreparedCall& call, Call& active);
   base::awaitable<Outcome> supervised(RunningCall& running, PreparedCall& call, Call& active);
   base::awaitable<std::optional<Reply>> listen(std::shared_ptr<RunningCall> running,
-                                               PreparedCall call, NoticeSink& sink);
+                                               PreparedCall call,
+                                               std::shared_ptr<const Permit> permit,
+                                               NoticeSink& sink);
   base::awaitable<void> tell(std::shared_ptr<RunningCall> running, Subscription& subscription,
                              NoticeSink& sink);
   // The beginning of what is observed; unread where nobody does.

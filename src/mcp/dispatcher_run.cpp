@@ -100,7 +100,7 @@ base::awaitable<std::optional<Reply>> Dispatcher::reply_to(std::shared_ptr<Runni
                                                            PreparedCall call, const View& view,
                                                            NoticeSink* sink) {
   if (call.listen) {
-    auto reply = co_await listen(std::move(running), std::move(call), *sink);
+    auto reply = co_await listen(std::move(running), std::move(call), view.permit, *sink);
     co_return reply;
   }
   const rpc::RequestId id = call.id;

@@ -121,10 +121,13 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_listen(rpc::Request request
 }
 
 base::awaitable<std::optional<Reply>> Dispatcher::listen(std::shared_ptr<RunningCall> running,
-                                                         PreparedCall call, NoticeSink& sink) {
+                                                         PreparedCall call,
+                                                         std::shared_ptr<const Permit> permit,
+                                                         NoticeSink& sink) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const std::string id = call.id.to_json();
-  Subscription subscription(subscriptions_, executor_, *call.listen, Json::parse(id));
+  Subscription subscription(subscriptions_, executor_, *call.listen, Json::parse(id),
+                            std::move(permit));
   std::string agreed = acknowledgement(*call.listen, id);
   // Taken before the first wait: whatever changes from now on is told.
   const bool there = co_await sink.send(std::move(agreed));
@@ -135,11 +138,14 @@ base::awaitable<std::optional<Reply>> Dispatcher::listen(std::shared_ptr<Running
 }
 
 base::awaitable<void> Dispatcher::tell_session(std::shared_ptr<RunningCall> running,
-                                               std::shared_ptr<Peer> peer, NoticeSink& sink) {
+                                               std::shared_ptr<Peer> peer,
+                                               std::shared_ptr<const Permit> permit,
+                                               NoticeSink& sink) {
   co_await asio::this_coro::throw_if_cancelled(false);
   ChangeFilter all;
   all.lists.set();
-  Subscription subscription(subscriptions_, executor_, std::move(all), Json(), &peer->watched);
+  Subscription subscription(subscriptions_, executor_, std::move(all), Json(), std::move(permit),
+                            &peer->watched);
   co_await tell(running, subscription, sink);
   running->end();
 }

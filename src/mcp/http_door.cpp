@@ -161,15 +161,17 @@ rpc::HttpRest HttpDoor::open_stream(Exchange exchange, const View& view) {
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
   session->stream = running;
   stop_when_gone(exchange, running);
-  return tell(std::move(session), std::move(exchange), std::move(running));
+  return tell(std::move(session), std::move(exchange), view.permit, std::move(running));
 }
 
 base::awaitable<void> HttpDoor::tell(std::shared_ptr<Session> session, Exchange exchange,
+                                     std::shared_ptr<const Permit> permit,
                                      std::shared_ptr<RunningCall> running) {
   co_await asio::this_coro::throw_if_cancelled(false);
   StreamSink sink(exchange);
   sink.open();
-  co_await dispatcher_.tell_session(std::move(running), std::move(session), sink);
+  co_await dispatcher_.tell_session(std::move(running), std::move(session), std::move(permit),
+                                    sink);
   exchange->end_stream();
 }
 

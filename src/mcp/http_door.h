@@ -33,6 +33,7 @@ class HttpDoor {
   void end_session(const Exchange& exchange, const View& view);
   rpc::HttpRest open_stream(Exchange exchange, const View& view);
   base::awaitable<void> tell(std::shared_ptr<Session> session, Exchange exchange,
+                             std::shared_ptr<const Permit> permit,
                              std::shared_ptr<RunningCall> running);
 
   rpc::HttpRest modern(Exchange exchange, View view, rpc::Request request);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "mcp/base64.h"
+#include "base/base64.h"
 #include "mcp/error_map.h"
 #include "mcp/nearest.h"
 
@@ -104,7 +104,7 @@ std::optional<std::string> decode_header_value(std::string_view value) {
   }
   value.remove_prefix(kOpen.size());
   value.remove_suffix(kClose.size());
-  return decode_base64(value);
+  return base::decode_base64(value);
 }
 
 }  // namespace mahavishnu::mcp

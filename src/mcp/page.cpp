@@ -4,17 +4,17 @@
 #include <charconv>
 #include <optional>
 
-#include "mcp/base64.h"
+#include "base/base64.h"
 
 namespace mahavishnu::mcp {
 namespace {
 
 std::string cursor_at(std::string_view list, std::size_t position) {
-  return encode_base64(std::string(list) + ":" + std::to_string(position));
+  return base::encode_base64(std::string(list) + ":" + std::to_string(position));
 }
 
 std::optional<std::size_t> position_of(std::string_view list, const std::string& cursor) {
-  const auto text = decode_base64(cursor);
+  const auto text = base::decode_base64(cursor);
   if (!text || !text->starts_with(list)) return std::nullopt;
   std::string_view rest = std::string_view(*text).substr(list.size());
   if (rest.empty() || rest.front() != ':') return std::nullopt;

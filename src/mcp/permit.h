@@ -16,6 +16,8 @@ class Permit {
  public:
   virtual ~Permit() = default;
 
+  // False: it has expired or was revoked. A stream that was let in by it tells nothing more then.
+  virtual bool in_force() const = 0;
   // Whether tools/list shows the tool.
   virtual bool shows(const Tool& tool) const = 0;
   // Permits with equal classes show the same tools: their lists are kept once.

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "mcp/base64.h"
+#include "base/base64.h"
 #include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
@@ -29,7 +29,7 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-std::int64_t milliseconds(WallTime time) {
+std::int64_t milliseconds(base::WallTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
@@ -51,7 +51,7 @@ std::string RequestState::digest(std::string_view caller, std::string_view metho
   if (EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr) != 1) {
     throw std::runtime_error("SHA-256 is not available");
   }
-  return encode_base64({reinterpret_cast<const char*>(out.data()), size});
+  return base::encode_base64({reinterpret_cast<const char*>(out.data()), size});
 }
 
 std::string RequestState::sign(std::string_view text) const {
@@ -61,13 +61,13 @@ std::string RequestState::sign(std::string_view text) const {
            out.data(), &size) == nullptr) {
     throw std::runtime_error("HMAC with SHA-256 is not available");
   }
-  return encode_base64({reinterpret_cast<const char*>(out.data()), size});
+  return base::encode_base64({reinterpret_cast<const char*>(out.data()), size});
 }
 
 base::Result<std::string> RequestState::seal(const Answers& answers, std::string_view digest,
-                                             WallTime now) const {
+                                             base::WallTime now) const {
   const Json held{{"answers", answers}, {"call", digest}, {"until", milliseconds(now + lives_)}};
-  const std::string payload = encode_base64(rpc::dump(held));
+  const std::string payload = base::encode_base64(rpc::dump(held));
   if (payload.size() > kMaxBytes) {
     return base::fail(base::ErrorCode::Exhausted, "the answers of this call are too long to keep");
   }
@@ -75,7 +75,7 @@ base::Result<std::string> RequestState::seal(const Answers& answers, std::string
 }
 
 base::Result<Answers> RequestState::open(std::string_view state, std::string_view digest,
-                                         WallTime now) const {
+                                         base::WallTime now) const {
   const std::size_t dot = state.find('.');
   if (state.size() > kMaxBytes + 64 || dot == std::string_view::npos) {
     return refused("is not one of this server's");
@@ -88,7 +88,7 @@ base::Result<Answers> RequestState::open(std::string_view state, std::string_vie
     return refused("is not one of this server's");
   }
   // Signed here, so it has the form that `seal` gave it.
-  const Json held = Json::parse(decode_base64(payload).value_or(""));
+  const Json held = Json::parse(base::decode_base64(payload).value_or(""));
   if (held.at("call").get_ref<const std::string&>() != digest) {
     return refused("belongs to another request");
   }

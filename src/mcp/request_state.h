@@ -11,12 +11,11 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "mcp/call.h"
 #include "rpc/json.h"
 
 namespace mahavishnu::mcp {
-
-using WallTime = std::chrono::system_clock::time_point;
 
 class RequestState {
  public:
@@ -31,10 +30,11 @@ class RequestState {
 
   // Exhausted when it would be longer than kMaxBytes.
   base::Result<std::string> seal(const Answers& answers, std::string_view digest,
-                                 WallTime now) const;
+                                 base::WallTime now) const;
 
   // InvalidArgument when it was not sealed here, for this digest, or is over.
-  base::Result<Answers> open(std::string_view state, std::string_view digest, WallTime now) const;
+  base::Result<Answers> open(std::string_view state, std::string_view digest,
+                             base::WallTime now) const;
 
  private:
   std::string sign(std::string_view text) const;

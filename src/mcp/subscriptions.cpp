@@ -23,11 +23,13 @@ void Subscriptions::updated(std::string_view uri) {
 }
 
 Subscription::Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
-                           rpc::Json id, const std::set<std::string, std::less<>>* watched)
+                           rpc::Json id, std::shared_ptr<const Permit> permit,
+                           const std::set<std::string, std::less<>>* watched)
     : all_(all),
       place_(all.all_.insert(all.all_.end(), this)),
       filter_(std::move(filter)),
       id_(std::move(id)),
+      permit_(std::move(permit)),
       watched_(watched),
       wake_(std::move(executor)) {}
 
@@ -55,6 +57,7 @@ base::awaitable<void> Subscription::tell(NoticeSink& sink) {
   while (!stopped_) {
     std::string text = next();
     if (!text.empty()) {
+      if (permit_ && !permit_->in_force()) co_return;
       const bool sent = co_await sink.send(std::move(text));
       if (!sent) co_return;
       continue;

@@ -16,6 +16,7 @@
 #include "base/asio.h"
 #include "mcp/eras.h"
 #include "mcp/notices.h"
+#include "mcp/permit.h"
 #include "rpc/json.h"
 
 namespace mahavishnu::mcp {
@@ -47,14 +48,16 @@ class Subscriptions {
 class Subscription {
  public:
   // `id` (null: a session's, which needs none) goes with every notification. `watched`, when there
-  // is one, is asked for resources instead of the filter; it must outlive this.
+  // is one, is asked for resources instead of the filter; it must outlive this. `permit`, when
+  // there is one, is asked before anything is told.
   Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
-               rpc::Json id, const std::set<std::string, std::less<>>* watched = nullptr);
+               rpc::Json id, std::shared_ptr<const Permit> permit,
+               const std::set<std::string, std::less<>>* watched = nullptr);
   ~Subscription();
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
 
-  // Tells `sink` of every change until `stop`, or until the peer is gone.
+  // Tells `sink` of every change until `stop`, or until the peer is gone or may not hear it.
   base::awaitable<void> tell(NoticeSink& sink);
   void stop();
 
@@ -69,6 +72,7 @@ class Subscription {
   std::list<Subscription*>::iterator place_;
   ChangeFilter filter_;
   rpc::Json id_;
+  std::shared_ptr<const Permit> permit_;
   const std::set<std::string, std::less<>>* watched_;
   std::bitset<kChanges> changed_;
   std::set<std::string, std::less<>> updated_;

@@ -1,11 +1,10 @@
 #include "outbound/opensearch_protocol.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <utility>
 
+#include "base/base64.h"
 #include "outbound/opensearch_answer.h"
 #include "rpc/codec.h"
 
@@ -103,13 +102,7 @@ base::Status check_index(const std::string& prefix) {
 
 std::string basic_credentials(const std::string& user, const std::string& password) {
   if (user.empty()) return {};
-  const std::string plain = user + ":" + password;
-  std::string text(4 * ((plain.size() + 2) / 3) + 1, '\0');
-  const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(plain.data()),
-                                     static_cast<int>(plain.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return "Basic " + text;
+  return "Basic " + base::encode_base64(user + ":" + password);
 }
 
 BulkItem bulk_item(const EventSource& source, const domain::FedEntry& fed) {

@@ -654,7 +654,7 @@ class VerbTest(WithScratch):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_HEAD(self):
                 asked.append((self.path, self.headers["Authorization"]))
-                self.send_response(405)
+                self.send_response(405 if self.path == "/mcp" else 404)
                 self.end_headers()
 
             def log_message(self, *_):
@@ -668,8 +668,11 @@ class VerbTest(WithScratch):
                         "MAHAVISHNU_SESSION_BUDDY_TOKEN_FILE": token}
             doctor = self.scratch.run("doctor", env=settings)
             self.assertRegex(doctor.stdout, r"(?m)^ok +session_buddy .*answers \(HTTP 405\)")
+            elsewhere = {**settings, "MAHAVISHNU_SESSION_BUDDY_URL": f"http://127.0.0.1:{server.server_address[1]}/x"}
+            self.assertRegex(self.scratch.run("doctor", env=elsewhere).stdout,
+                             r"(?m)^warn +session_buddy .*\(HTTP 404\); is the path right")
             server.shutdown()
-        self.assertEqual(asked, [("/mcp", "Bearer a-token-for-memories")])
+        self.assertEqual(asked, [(path, "Bearer a-token-for-memories") for path in ("/mcp", "/x")])
         doctor = self.scratch.run("doctor", env=settings)
         self.assertRegex(doctor.stdout, r"(?m)^warn +session_buddy .*memories wait in the outbox")
         self.assertEqual(doctor.returncode, 0)

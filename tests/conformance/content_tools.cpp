@@ -1,5 +1,5 @@
+#include "base/base64.h"
 #include "fixture.h"
-#include "mcp/base64.h"
 
 namespace mahavishnu::conformance {
 namespace {
@@ -65,9 +65,9 @@ Answer told(Json arguments, Call&) { co_return shown("Arguments: " + arguments.d
 
 }  // namespace
 
-std::string png() { return mcp::decode_base64(kPng).value(); }
+std::string png() { return base::decode_base64(kPng).value(); }
 
-std::string wav() { return mcp::decode_base64(kWav).value(); }
+std::string wav() { return base::decode_base64(kWav).value(); }
 
 std::vector<mcp::Tool> content_tools() {
   std::vector<mcp::Tool> tools;

@@ -2,7 +2,7 @@
 // parameters, the state of rounds, content.
 #include <doctest/doctest.h>
 
-#include "mcp/base64.h"
+#include "base/base64.h"
 #include "mcp/content.h"
 #include "mcp/header_params.h"
 #include "mcp/page.h"
@@ -80,8 +80,8 @@ TEST_SUITE("page") {
     CHECK_FALSE(page_of("things", {{"cursor", page.next}}, 5, 3));
     for (const rpc::Json& cursor :
          {rpc::Json(""), rpc::Json(nullptr), rpc::Json(2), rpc::Json("things:2"),
-          rpc::Json(encode_base64("things:0")), rpc::Json(encode_base64("things:-2")),
-          rpc::Json(encode_base64("things:2x")), rpc::Json(encode_base64("things2"))}) {
+          rpc::Json(base::encode_base64("things:0")), rpc::Json(base::encode_base64("things:-2")),
+          rpc::Json(base::encode_base64("things:2x")), rpc::Json(base::encode_base64("things2"))}) {
       CAPTURE(cursor.dump());
       CHECK_FALSE(page_of("things", {{"cursor", cursor}}, 5, 2));
     }
@@ -92,16 +92,16 @@ TEST_SUITE("base64") {
   TEST_CASE("what is encoded decodes to itself") {
     std::string bytes;
     for (int length = 0; length < 70; ++length) {
-      CHECK(decode_base64(encode_base64(bytes)) == bytes);
+      CHECK(base::decode_base64(base::encode_base64(bytes)) == bytes);
       bytes += static_cast<char>(length * 37);
     }
-    CHECK(encode_base64("Hello") == "SGVsbG8=");
+    CHECK(base::encode_base64("Hello") == "SGVsbG8=");
   }
 
   TEST_CASE("strictly") {
     for (const char* text : {"SGVsbG8", "SGVs!!!bG8=", "SGVsbG9=", "====", "A===", "SGVsbG8=\n"}) {
       CAPTURE(text);
-      CHECK_FALSE(decode_base64(text));
+      CHECK_FALSE(base::decode_base64(text));
     }
   }
 }
@@ -166,7 +166,7 @@ TEST_SUITE("header parameters") {
 }
 
 TEST_SUITE("request state") {
-  const WallTime start{std::chrono::seconds(1'000'000)};
+  const base::WallTime start{std::chrono::seconds(1'000'000)};
   const Answers answers{{"name", {{"action", "accept"}}}};
 
   TEST_CASE("what was sealed is opened for the same call in time") {

@@ -1,7 +1,7 @@
 // Resources, prompts, completions, pages and content on a connection, per revision.
 #include <doctest/doctest.h>
 
-#include "mcp/base64.h"
+#include "base/base64.h"
 #include "tool_server.h"
 
 using namespace mahavishnu;
@@ -104,7 +104,7 @@ TEST_SUITE("offer, resources") {
     CHECK(result["cacheScope"] == "private");
     CHECK(result["resultType"] == "complete");
     result = client.ask(2, "resources/read", {{"uri", "test://bytes"}})["result"];
-    CHECK(result["contents"][0]["blob"] == mcp::encode_base64("\xFF\x01"));
+    CHECK(result["contents"][0]["blob"] == base::encode_base64("\xFF\x01"));
     CHECK_FALSE(result.contains("ttlMs"));
   }
 

@@ -12,6 +12,7 @@ namespace {
 class Readers final : public mcp::Permit {
  public:
   explicit Readers(int calls) : left_(calls) {}
+  bool in_force() const override { return good; }
   bool shows(const mcp::Tool& tool) const override { return tool.effect == mcp::Effect::ReadOnly; }
   std::string_view list_class() const override { return "readers"; }
   base::Status admit(const mcp::Tool& tool, const Json& arguments) override {
@@ -21,6 +22,7 @@ class Readers final : public mcp::Permit {
     return base::fail(base::ErrorCode::Exhausted, "too many calls", 1500);
   }
   std::vector<std::string> asked;
+  bool good = true;
 
  private:
   int left_;

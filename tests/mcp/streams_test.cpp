@@ -60,7 +60,39 @@ Exchange get(Host& host, const std::string& session) {
                    "");
 }
 
+// Lets everything in until it is revoked.
+class Revocable final : public mcp::Permit {
+ public:
+  bool in_force() const override { return good; }
+  bool shows(const mcp::Tool&) const override { return true; }
+  std::string_view list_class() const override { return "all"; }
+  base::Status admit(const mcp::Tool&, const Json&) override { return {}; }
+  bool good = true;
+};
+
 }  // namespace
+
+TEST_SUITE("streams of a credential") {
+  TEST_CASE("once it is revoked they tell nothing more, in either era") {
+    Host host;
+    const auto permit = std::make_shared<Revocable>();
+    mcp::View view;
+    view.permit = permit;
+    Client modern_client(host, view);
+    modern_client.request("s", "subscriptions/listen", listen({{"toolsListChanged", true}}));
+    modern_client.next();
+    Client with_session(host, view);
+    with_session.initialize("2025-11-25");
+    with_session.notify("notifications/initialized");
+    host.changed(Change::Tools);
+    CHECK(modern_client.next()["method"] == "notifications/tools/list_changed");
+    CHECK(with_session.next()["method"] == "notifications/tools/list_changed");
+    permit->good = false;
+    host.changed(Change::Tools);
+    CHECK(modern_client.quiet());
+    CHECK(with_session.quiet());
+  }
+}
 
 TEST_SUITE("streams, modern") {
   TEST_CASE("what is granted is acknowledged first, then told with its id") {

@@ -55,17 +55,8 @@ Read read(std::string uri, std::string body, bool binary) {
 }
 
 Read read_at_gate(Gate* gate, std::string uri) {
-  ++gate->waiting;
-  while (!gate->is_open) {
-    co_await gate->opened.async_wait(base::as_result);
-    const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) {
-      --gate->waiting;
-      ++gate->cancelled;
-      co_return base::fail(base::ErrorCode::Cancelled, "cancelled");
-    }
-  }
-  --gate->waiting;
+  const bool is_through = co_await wait_at(gate);
+  if (!is_through) co_return base::fail(base::ErrorCode::Cancelled, "cancelled");
   auto contents = co_await read(std::move(uri), "late", false);
   co_return contents;
 }

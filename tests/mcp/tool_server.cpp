@@ -22,19 +22,10 @@ base::awaitable<ToolResult> echo(Json arguments, Call&) {
 // Waits `steps` times (default 1), so that a cancel can come at each.
 base::awaitable<ToolResult> wait(Gate* gate, Json arguments) {
   const int steps = arguments.value("steps", 1);
-  ++gate->waiting;
   for (int step = 0; step < steps; ++step) {
-    while (!gate->is_open) {
-      co_await gate->opened.async_wait(base::as_result);
-      const auto state = co_await asio::this_coro::cancellation_state;
-      if (state.cancelled() != asio::cancellation_type::none) {
-        --gate->waiting;
-        ++gate->cancelled;
-        co_return base::fail(base::ErrorCode::Cancelled, "cancelled");
-      }
-    }
+    const bool is_through = co_await wait_at(gate);
+    if (!is_through) co_return base::fail(base::ErrorCode::Cancelled, "cancelled");
   }
-  --gate->waiting;
   ++gate->through;
   if (arguments.value("lines", false)) co_return std::string("{\n\"waited\":\ntrue}");
   co_return std::string(R"({"waited":true})");
@@ -85,6 +76,19 @@ mcp::Tool tool(std::string name, Effect effect, std::string input, mcp::ToolHand
 }
 
 }  // namespace
+
+base::awaitable<bool> wait_at(Gate* gate) {
+  ++gate->waiting;
+  bool is_cancelled = false;
+  while (!gate->is_open && !is_cancelled) {
+    co_await gate->opened.async_wait(base::as_result);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    is_cancelled = state.cancelled() != asio::cancellation_type::none;
+  }
+  --gate->waiting;
+  gate->cancelled += is_cancelled;
+  co_return !is_cancelled;
+}
 
 std::vector<mcp::Tool> test_tools(Gate& gate) {
   std::vector<mcp::Tool> tools;

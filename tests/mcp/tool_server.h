@@ -32,6 +32,9 @@ struct Gate {
   int through = 0;
 };
 
+// Until the gate is open; false: cancelled before.
+base::awaitable<bool> wait_at(Gate* gate);
+
 // The tools: echo {text*, times 1..5}, wait {steps, lines}, fail {code, retry_ms}, crash, report
 // {values[]*}, erase (destructive).
 std::vector<mcp::Tool> test_tools(Gate& gate);

@@ -1,6 +1,6 @@
-#include "mcp/base64.h"
+#include "base/base64.h"
 
-namespace mahavishnu::mcp {
+namespace mahavishnu::base {
 namespace {
 
 constexpr std::string_view kDigits =
@@ -44,4 +44,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
-}  // namespace mahavishnu::mcp
+}  // namespace mahavishnu::base

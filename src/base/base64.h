@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 
-namespace mahavishnu::mcp {
+namespace mahavishnu::base {
 
 std::string encode_base64(std::string_view bytes);
 
 // Nothing when `text` is not strictly right: padded, no foreign characters, no left-over bits.
 std::optional<std::string> decode_base64(std::string_view text);
 
-}  // namespace mahavishnu::mcp
+}  // namespace mahavishnu::base
