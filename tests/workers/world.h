@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 
 #include "base/asio.h"
 #include "workers/attempt_file.h"
+#include "workers/descriptor.h"
 #include "workers/process_tree.h"
 #include "workers/run_dir.h"
 #include "workers/shell_executor.h"
@@ -52,17 +54,20 @@ class Folder {
   std::filesystem::path path_;
 };
 
-// A named pipe by which a test lets a command go on.
+// A named pipe by which a test lets a command go on. Both its ends are held here: to open it waits
+// for nobody, also when the command is gone.
 class Gate {
  public:
   explicit Gate(const Folder& folder) : path_((folder.path() / "gate").string()) {
-    ::mkfifo(path_.c_str(), 0600);
+    REQUIRE(::mkfifo(path_.c_str(), 0600) == 0);
+    both_ends_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
   }
   std::string wait() const { return "read line < " + path_ + "; "; }
-  void open() const { std::ofstream(path_) << "go\n"; }
+  void open() const { REQUIRE(::write(both_ends_.get(), "go\n", 3) == 3); }
 
  private:
   std::string path_;
+  Descriptor both_ends_;
 };
 
 class World {
