@@ -254,6 +254,13 @@ HttpRequestParser::Result HttpRequestParser::parse_body(std::string_view data,
   return body_bytes_ == request_.content_length ? Result::Ready : Result::NeedMore;
 }
 
+// The library takes every byte over 0x7F for the hexadecimal digit 0.
+bool HttpRequestParser::is_printable(std::string_view size_line) {
+  return std::all_of(size_line.begin(), size_line.end(), [](char c) {
+    return (c >= ' ' && c <= '~') || c == '\t' || c == '\r' || c == '\n';
+  });
+}
+
 // The parser pauses after each size line and at each end of a chunk, so that the bytes between are
 // known: a line that must end with CR LF, or data followed by CR LF.
 HttpRequestParser::Result HttpRequestParser::parse_chunks(std::string_view data,
@@ -262,6 +269,7 @@ HttpRequestParser::Result HttpRequestParser::parse_chunks(std::string_view data,
   keep_body_ = keep;
   while (consumed < data.size()) {
     const bool line = !in_chunk_data_;
+    const bool size_line = line && (parser_.flags & F_TRAILING) == 0;
     const auto rest = data.substr(consumed);
     http_parser_pause(&parser_, 0);
     const auto parsed =
@@ -271,6 +279,9 @@ HttpRequestParser::Result HttpRequestParser::parse_chunks(std::string_view data,
       return fail(400, std::string("bad chunk: ") + http_errno_description(error));
     }
     const bool segment_ends = error == HPE_PAUSED;
+    if (size_line && !is_printable(rest.substr(0, parsed))) {
+      return fail(400, "bad chunk: its size line holds more than printable characters");
+    }
     if (!check_chunk_segment(rest.substr(0, parsed), line) ||
         (segment_ends && (before_last_ != '\r' || last_ != '\n'))) {
       return fail(400, "bad chunk: a line or a chunk does not end with CR LF");

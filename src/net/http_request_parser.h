@@ -50,6 +50,7 @@ class HttpRequestParser {
   Result split_target();
   Result parse_chunks(std::string_view data, std::size_t max_body_bytes, bool keep,
                       std::size_t& consumed);
+  static bool is_printable(std::string_view size_line);
   bool check_chunk_segment(std::string_view segment, bool line);
 
   std::size_t max_header_bytes_;

@@ -189,9 +189,11 @@ std::optional<std::string> unchunked(std::string_view raw) {
     if (end == raw.npos) return std::nullopt;
     const auto line = raw.substr(0, end);
     const auto digits = std::min(line.find_first_not_of("0123456789abcdefABCDEF"), line.size());
-    if (digits == 0 || digits > 8) return std::nullopt;
+    if (digits == 0) return std::nullopt;
     if (digits < line.size() && line[digits] != ';' && line[digits] != ' ') return std::nullopt;
-    const auto size = std::stoul(std::string(line.substr(0, digits)), nullptr, 16);
+    const auto zeros = std::min(line.find_first_not_of('0'), digits - 1);
+    if (digits - zeros > 8) return std::nullopt;
+    const auto size = std::stoul(std::string(line.substr(zeros, digits - zeros)), nullptr, 16);
     raw.remove_prefix(end + 2);
     if (size == 0) break;
     if (raw.size() < size + 2 || raw.substr(size, 2) != "\r\n") return std::nullopt;

@@ -110,7 +110,8 @@ TEST_SUITE("net::HttpRequestParser") {
   TEST_CASE("chunks, extensions and trailers are read past") {
     for (const std::size_t step : {1u, 3u, 1000u}) {
       const auto outcome = parse(
-          chunked("5;name=\"value\"\r\nhello\r\n00006\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n"),
+          chunked(
+              "5;name=\"value\"\r\nhello\r\n00000000006\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n"),
           step);
       REQUIRE(outcome.requests.size() == 1);
       CHECK(outcome.requests[0].body == "hello world");
@@ -181,12 +182,26 @@ TEST_SUITE("net::HttpRequestParser") {
   }
 
   TEST_CASE("bad chunks are refused") {
-    for (const char* body :
-         {"x\r\n", "-1\r\n", "0x3\r\nabc\r\n", " 3\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n",
-          "3\rabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc0\r\n\r\n",
-          "3\r\nabc\n0\r\n\r\n", "3;a\nb\r\nabc\r\n0\r\n\r\n", "3;\n\r\nabc\r\n0\r\n\r\n",
-          "11111111111111111\r\n", "ffffffffffffffff\r\n", "3\r\nabc\r\n0\r\nX: 1\n\r\n", "0\r\n\n",
-          "\r\n", ";\r\n"}) {
+    for (const char* body : {"x\r\n",
+                             "-1\r\n",
+                             "0x3\r\nabc\r\n",
+                             " 3\r\nabc\r\n0\r\n\r\n",
+                             "3\nabc\r\n0\r\n\r\n",
+                             "3\rabc\r\n0\r\n\r\n",
+                             "3\r\nabcd\r\n0\r\n\r\n",
+                             "3\r\nabc0\r\n\r\n",
+                             "3\r\nabc\n0\r\n\r\n",
+                             "3;a\nb\r\nabc\r\n0\r\n\r\n",
+                             "3;\n\r\nabc\r\n0\r\n\r\n",
+                             "11111111111111111\r\n",
+                             "ffffffffffffffff\r\n",
+                             "3\r\nabc\r\n0\r\nX: 1\n\r\n",
+                             "0\r\n\n",
+                             "\r\n",
+                             ";\r\n",
+                             "0\xff\r\n\r\n",
+                             "1\x80\r\nabcdefghijklmnop\r\n0\r\n\r\n",
+                             "3;a\x01\r\nabc\r\n0\r\n\r\n"}) {
       CHECK_MESSAGE(refusal(chunked(body)) != 0, body);
     }
   }
