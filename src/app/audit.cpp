@@ -6,6 +6,7 @@
 #include "app/secrets.h"
 #include "control/one_shot.h"
 #include "rpc/codec.h"
+#include "rpc/text_member.h"
 #include "tools/scope.h"
 
 namespace mahavishnu::app {
@@ -32,11 +33,7 @@ std::string made_by(const std::string& tool, std::string_view answer) {
        {"pool_spawn", "pool"}}};
   const auto member = std::find_if(kMembers.begin(), kMembers.end(),
                                    [&tool](const auto& known) { return known.first == tool; });
-  if (member == kMembers.end()) return {};
-  const auto parsed = rpc::parse(answer);
-  if (!parsed || !parsed->is_object()) return {};
-  const auto found = parsed->find(member->second);
-  return found != parsed->end() && found->is_string() ? found->get<std::string>() : std::string();
+  return member != kMembers.end() ? rpc::text_member(answer, member->second) : std::string();
 }
 
 Audit::Audit(asio::any_io_executor control, domain::AuditTrail& trail, Options options)

@@ -79,8 +79,10 @@ Status write_once(const std::string& file, const std::string& text) {
 
 std::string sha256_hex(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto bytes = sha256(text);
   std::string hex;
-  for (const unsigned char byte : sha256(text)) {
+  hex.reserve(2 * bytes.size());
+  for (const unsigned char byte : bytes) {
     hex += kDigits[byte >> 4U];
     hex += kDigits[byte & 15U];
   }

@@ -1,5 +1,6 @@
 #include "journal/sqlite_journal.h"
 
+#include <iterator>
 #include <utility>
 
 #include "journal/audit_journal.h"
@@ -144,10 +145,9 @@ Status SqliteJournal::start() {
   writer_ = std::move(*writer);
   messages_ = std::make_unique<MessageJournal>(delivery_, *writer_);
   if (auto opened = open_readers(); !opened) return opened;
-  audit_ = std::make_unique<AuditJournal>(
-      control_, delivery_, *readers_, options_.directory / kJournalSchema.file,
-      [this](Commit commit) { appended_.push_back(std::move(commit)); },
-      [this] { hand_over_soon(); });
+  audit_ = std::make_unique<AuditJournal>(control_, delivery_, *readers_,
+                                          options_.directory / kJournalSchema.file,
+                                          [this] { hand_over_soon(); });
   memories_->connect(*writer_, *readers_);
   outbox_->connect(*writer_);
   return {};
@@ -203,7 +203,7 @@ Result<domain::BusSnapshot> SqliteJournal::load_messages() {
 void SqliteJournal::stop() {
   delivery_->close();
   if (audit_) audit_->stop();
-  if (writer_) writer_->append(std::exchange(appended_, {}));
+  if (writer_) writer_->append(take_appended());
   if (memories_) memories_->stop();
   if (readers_) readers_->stop();
   if (searchers_) searchers_->stop();
@@ -269,10 +269,19 @@ void SqliteJournal::hand_over_soon() {
   });
 }
 
+// What was appended, and before it its audit.
+std::vector<Commit> SqliteJournal::take_appended() {
+  auto commits = audit_ ? audit_->take() : std::vector<Commit>();
+  if (commits.empty()) return std::exchange(appended_, {});
+  std::move(appended_.begin(), appended_.end(), std::back_inserter(commits));
+  appended_.clear();
+  return commits;
+}
+
 // What one turn of the control thread has appended goes to the writer together: handed over one by
 // one, the first would be synced alone while the others wait for the next turn of the disk.
 void SqliteJournal::hand_over() {
-  const auto refused = writer_->append(std::exchange(appended_, {}));
+  const auto refused = writer_->append(take_appended());
   if (refused.empty()) return;
   delivery_->post([done = done_, refused] {
     for (const domain::CommitNo commit : refused) {

@@ -97,7 +97,7 @@ class SqliteJournal final : public domain::Journal,
     std::int64_t memories_behind = 0;  // not in the index yet
     bool ballast_held = false;         // false: it was given up, new work is refused
     bool disk_full = false;            // something found no room, and there is none yet
-    std::uint64_t audit_lost = 0;      // changes of the audit that did not get onto the disk
+    std::uint64_t audit_lost = 0;      // entries of the audit that did not get onto the disk
   };
 
   // Opens, makes or migrates both files and makes a new epoch durable; blocks. On a full disk the
@@ -145,6 +145,7 @@ class SqliteJournal final : public domain::Journal,
  private:
   SqliteJournal(asio::any_io_executor control, JournalOptions options);
   base::Status start();
+  std::vector<Commit> take_appended();
   void hand_over();
   void hand_over_soon();
   base::Status open_readers();

@@ -111,6 +111,24 @@ TEST_SUITE("audit") {
     CHECK(seqs(find(world).value()) == Seqs{2, 1});
   }
 
+  TEST_CASE("an end that comes before its row is written goes with it; one of before goes alone") {
+    TempDirectory directory;
+    World world(in(directory));
+    REQUIRE(write(world, rows({row(1)})));
+    AuditChange ends;
+    ends.ends.push_back({1, "ok", "task_1"});
+    ends.ends.push_back({2, "invalid_argument", ""});
+    world.journal().audit().append(rows({row(2), row(3)}), {});
+    world.journal().audit().append(std::move(ends), {});
+    REQUIRE(write(world, rows({row(4)})));
+    const auto found = find(world).value();
+    REQUIRE(seqs(found) == Seqs{4, 3, 2, 1});
+    CHECK(found.items[1].outcome.empty());
+    CHECK(found.items[2].outcome == "invalid_argument");
+    CHECK(found.items[3].outcome == "ok");
+    CHECK(found.items[3].made == "task_1");
+  }
+
   TEST_CASE("filters and pages") {
     TempDirectory directory;
     World world(in(directory));
