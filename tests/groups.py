@@ -169,6 +169,15 @@ def script(*path, arguments=(), targets=("mahavishnu",)):
     return group
 
 
+def together(*groups):
+    def group():
+        total = Count()
+        for one in groups:
+            total.add(one())
+        return total
+    return group
+
+
 def fuzz():
     """Each fuzz target for a minute, two at a time; where there is no clang, it says so and skips."""
     done = run([sys.executable, "-B", os.path.join(ROOT, "tests", "fuzz", "run.py"), "--seconds", "60"])
@@ -185,7 +194,8 @@ GROUPS = {
     "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
     "messages": ("the message bus of the real binary, and what kill -9 does to it",
                  script("tests", "app", "messages.py")),
-    "security": ("who may come in: tokens, scopes, bounds, limits, secrets", script("tests", "app", "access.py")),
+    "security": ("who may come in: tokens, scopes, bounds, limits, secrets, an authorization server's tokens",
+                 together(script("tests", "app", "access.py"), script("tests", "app", "oauth.py"))),
     "night": ("what an operator is told by a command and a webhook", script("tests", "app", "night.py")),
     "tools": ("pools of type mcp: tools of other servers, on good days and bad",
               script("tests", "app", "tool_pools.py")),

@@ -18,6 +18,7 @@ using base::Status;
 
 // A token of ours has 47 characters; what is much longer is not worth hashing.
 constexpr std::size_t kLongestToken = 512;
+constexpr std::size_t kMostGuests = 10'000;
 
 std::optional<double> parse_number(std::string_view text) {
   double number = 0;
@@ -42,7 +43,15 @@ class Access::Credential final : public mcp::Permit {
     if (!token_.bounds.none()) bounds_ = std::make_shared<const domain::Bounds>(token_.bounds);
   }
 
+  // A guest's.
+  Credential(std::shared_ptr<const Rules> rules, NamedToken token,
+             std::shared_ptr<const Challenges> challenges)
+      : Credential(std::move(rules), std::move(token)) {
+    challenges_ = std::move(challenges);
+  }
+
   const NamedToken& token() const { return token_; }
+  void good_until(base::WallTime time) { token_.expires = std::max(*token_.expires, time); }
   const domain::BoundsPtr& bounds() const { return bounds_; }
   const std::optional<base::WallTime>& used() const { return used_; }
   void came(base::WallTime now) { used_ = now; }
@@ -56,6 +65,10 @@ class Access::Credential final : public mcp::Permit {
   bool in_force() const override { return !dropped_ && !token_.expired(rules_->clocks.wall()); }
   bool shows(const mcp::Tool& tool) const override { return tools::scope_of(tool) <= token_.scope; }
   std::string_view list_class() const override { return to_string(token_.scope); }
+  std::string challenge(const mcp::Tool& tool) const override {
+    if (!challenges_ || shows(tool)) return {};
+    return (*challenges_)[static_cast<std::size_t>(tools::scope_of(tool))];
+  }
   Status admit(const mcp::Tool& tool, const mcp::Json& arguments) override {
     auto judged = judge(tool);
     if (rules_->decided) rules_->decided(token_.name, tool, arguments, judged);
@@ -86,6 +99,7 @@ class Access::Credential final : public mcp::Permit {
   base::TokenBucket requests_;
   std::map<std::string, base::TokenBucket, std::less<>> tools_;
   std::optional<base::WallTime> used_;
+  std::shared_ptr<const Challenges> challenges_;  // of guests
 };
 
 Access::Access(Limits limits, Decided decided)
@@ -148,10 +162,43 @@ std::optional<std::string> Access::who(std::string_view token) {
   return credential.token().name;
 }
 
+void Access::welcome(const std::string& caller, const Grant& grant) {
+  if (const auto known = guests_.find(caller); known != guests_.end()) {
+    return known->second->good_until(grant.expires);
+  }
+  if (guests_.size() >= kMostGuests) {
+    const base::WallTime now = rules_->clocks.wall();
+    std::erase_if(guests_, [now](const auto& guest) { return guest.second->token().expired(now); });
+  }
+  if (guests_.size() >= kMostGuests) {
+    const auto first =
+        std::min_element(guests_.begin(), guests_.end(), [](const auto& a, const auto& b) {
+          return *a.second->token().expires < *b.second->token().expires;
+        });
+    first->second->set_dropped(true);
+    guests_.erase(first);
+  }
+  NamedToken token;
+  token.name = caller;
+  token.scope = grant.scope;
+  token.bounds = grant.bounds;
+  token.expires = grant.expires;
+  guests_.emplace(caller, std::make_shared<Credential>(rules_, std::move(token), challenges_));
+}
+
+void Access::forget_guests() {
+  for (const auto& [name, guest] : std::exchange(guests_, {})) guest->set_dropped(true);
+}
+
+void Access::set_challenges(Challenges challenges) {
+  challenges_ = std::make_shared<const Challenges>(std::move(challenges));
+}
+
 Access::CredentialPtr Access::find(std::string_view caller) const {
-  const auto found = by_name_.find(caller);
-  if (found == by_name_.end()) return nullptr;
-  return found->second->in_force() ? found->second : nullptr;
+  CredentialPtr known;
+  if (const auto named = by_name_.find(caller); named != by_name_.end()) known = named->second;
+  if (const auto guest = guests_.find(caller); guest != guests_.end()) known = guest->second;
+  return known && known->in_force() ? known : nullptr;
 }
 
 base::Millis Access::pace(std::string_view caller) {

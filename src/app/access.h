@@ -2,11 +2,13 @@
 //
 // A caller is known by a name: that of a named token; "token", who has the first one; "local" and
 // "stdio", who come without one, from this machine. These three may everything and are always
-// there. What is decided here (scope, expiry, bounds, pace) is decided anew for every request from
-// the table in force, so that nothing decided earlier has to be forgotten when it changes. Memory:
-// a bucket for each credential and limited tool. Control thread only.
+// there. So are guests, for whom another authority vouches until some time (token_issuer.h). What
+// is decided here (scope, expiry, bounds, pace) is decided anew for every request from the table in
+// force, so that nothing decided earlier has to be forgotten when it changes. Memory: a bucket for
+// each credential and limited tool. Control thread only.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "app/grant.h"
 #include "app/token_file.h"
 #include "base/token_bucket.h"
 #include "domain/bounds.h"
@@ -53,6 +56,17 @@ class Access {
   // 0: it may ask now; else after how long.
   base::Millis pace(std::string_view caller);
 
+  // Another authority vouches for `caller`, of whom there is one name for one set of rights; none
+  // of them can be a token's. Known until then, or until guests are too many: those that end first
+  // go first.
+  void welcome(const std::string& caller, const Grant& grant);
+  // None of them is known any more.
+  void forget_guests();
+  // What a guest is told who calls a tool beyond his scope: the value of WWW-Authenticate, by the
+  // scope that it needs.
+  using Challenges = std::array<std::string, 3>;
+  void set_challenges(Challenges challenges);
+
   // Null: no such credential, or not any more.
   std::shared_ptr<mcp::Permit> permit(std::string_view caller) const;
   // Null: anywhere.
@@ -72,6 +86,8 @@ class Access {
   std::shared_ptr<const Rules> rules_;
   std::map<std::string, CredentialPtr, std::less<>> by_name_;
   std::unordered_map<std::string, CredentialPtr> by_digest_;  // named tokens only
+  std::map<std::string, CredentialPtr, std::less<>> guests_;  // by name, no token has one of them
+  std::shared_ptr<const Challenges> challenges_ = std::make_shared<const Challenges>();
   domain::BoundsPtr ended_;
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "app/jwt.h"
 #include "app/metrics_text.h"
+#include "app/oauth_options.h"
 #include "app/url_view.h"
 #include "base/log.h"
 #include "rpc/codec.h"
@@ -19,6 +21,7 @@ using base::Status;
 using rpc::Json;
 
 constexpr const char* kJson = "application/json";
+constexpr const char* kNoToken = "this token is not known, has expired or was revoked";
 constexpr int kLastTurns = 1000;
 constexpr std::size_t kMetricsConnections = 64;
 constexpr base::Millis kMetricsWindow{300000};
@@ -59,12 +62,11 @@ net::HttpOptions http_options(const Config& config) {
 }
 
 // Its token was good when its head came, and is not any more.
-void refuse_former(rpc::HttpExchange& exchange) {
-  const Json answer = {{"error",
-                        {{"code", "Unauthenticated"},
-                         {"message", "this token is not known, has expired or was revoked"}}}};
+void refuse_former(rpc::HttpExchange& exchange, const std::string& challenge) {
+  const Json answer = {{"error", {{"code", "Unauthenticated"}, {"message", kNoToken}}}};
   exchange.respond(401, kJson, rpc::dump(answer),
-                   {{"WWW-Authenticate", "Bearer error=\"invalid_token\""}});
+                   {{"WWW-Authenticate", "Bearer error=\"invalid_token\"" +
+                                             (challenge.empty() ? "" : ", " + challenge)}});
 }
 
 }  // namespace
@@ -97,10 +99,18 @@ Result<Address> Doors::open_http(HttpDoor door) {
   net::HttpOptions options = http_options(setup_.config);
   if (door_->token) {
     token_.emplace(*door_->token);
-    options.authenticate = [this](std::string_view given) -> std::optional<std::string> {
-      if (token_->matches(given)) return "token";
-      return engine_.access().who(given);
-    };
+    options.authenticate = [this](std::string_view given) { return who(given); };
+  }
+  if (const auto* oauth = engine_.oauth()) {
+    if (!door_->token) {
+      return fail(
+          ErrorCode::InvalidArgument,
+          "http.oauth.issuer is set, and --no-auth lets everybody in; leave one of them out");
+    }
+    challenge_ = challenge_parameters(*oauth);
+    options.challenge = challenge_;
+    options.open_paths.emplace_back(kResourceMetadata);
+    options.open_paths.push_back(std::string(kResourceMetadata) + "/");
   }
   if (setup_.config.number("limits.requests_per_s") > 0) {
     options.pace = [this](std::string_view caller) { return engine_.access().pace(caller); };
@@ -118,6 +128,21 @@ Result<Address> Doors::open_http(HttpDoor door) {
   address.port = *port;
   listens_ = address;
   return address;
+}
+
+Result<std::string> Doors::who(std::string_view token) {
+  if (token_->matches(token)) return "token";
+  if (engine_.issuer() != nullptr && is_jwt(token)) return engine_.issuer()->who(token);
+  if (auto name = engine_.access().who(token)) return std::move(*name);
+  return fail(ErrorCode::Unauthenticated, kNoToken);
+}
+
+void Doors::answer_resource_metadata(rpc::HttpExchange& exchange) const {
+  if (exchange.method() == "GET") {
+    return exchange.respond(200, kJson, resource_metadata(*engine_.oauth()));
+  }
+  const Json answer = {{"error", {{"code", "InvalidArgument"}, {"message", "it takes GET"}}}};
+  exchange.respond(405, kJson, rpc::dump(answer), {{"Allow", "GET, HEAD"}});
 }
 
 Result<Address> Doors::open_metrics(Address address) {
@@ -223,12 +248,20 @@ std::string Doors::readiness() const {
   if (!reason.empty()) answer["reason"] = reason;
   if (!repositories.problem.empty()) answer["repositories"]["problem"] = repositories.problem;
   if (!engine_.tokens().problem.empty()) answer["tokens"]["problem"] = engine_.tokens().problem;
+  if (const auto* issuer = engine_.issuer()) {
+    answer["oauth"] = {{"keys", issuer->status().keys}};
+    if (!issuer->status().problem.empty()) answer["oauth"]["problem"] = issuer->status().problem;
+  }
   return rpc::dump(answer);
 }
 
 rpc::HttpRest Doors::route(std::shared_ptr<rpc::HttpExchange> exchange) {
   const std::string_view path = exchange->path();
   if (path == kScripts || is_mcp_path(path)) return route_mcp(std::move(exchange));
+  if (engine_.oauth() != nullptr && is_resource_metadata(path, *engine_.oauth())) {
+    answer_resource_metadata(*exchange);
+    return std::nullopt;
+  }
   if (!route_operations(*exchange)) {
     refuse(*exchange, "there is no " + std::string(path) +
                           "; there are /mcp, /tools/call, /metrics, /livez, /readyz");
@@ -247,7 +280,7 @@ rpc::HttpRest Doors::route_mcp(std::shared_ptr<rpc::HttpExchange> exchange) {
   view->caller = std::string(exchange->caller());
   view->permit = engine_.access().permit(view->caller);
   if (!view->permit) {
-    refuse_former(*exchange);
+    refuse_former(*exchange, challenge_);
     return std::nullopt;
   }
   if (recording_ != nullptr) {

@@ -56,6 +56,8 @@ class Doors {
   std::string listening() const;
   static base::awaitable<void> close_http(std::unique_ptr<net::HttpServer> server);
   rpc::HttpRest route(std::shared_ptr<rpc::HttpExchange> exchange);
+  base::Result<std::string> who(std::string_view token);
+  void answer_resource_metadata(rpc::HttpExchange& exchange) const;
   rpc::HttpRest route_mcp(std::shared_ptr<rpc::HttpExchange> exchange);
   // False: the path is none of operations.
   bool route_operations(rpc::HttpExchange& exchange) const;
@@ -67,6 +69,7 @@ class Doors {
   Recording* recording_;
   std::optional<HttpDoor> door_;
   std::optional<TokenCheck> token_;
+  std::string challenge_;  // what a 401 says besides, for clients of the issuer
   std::unique_ptr<net::HttpServer> http_;
   std::unique_ptr<net::HttpServer> metrics_;
   std::optional<Address> listens_;  // while http_ does

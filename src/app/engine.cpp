@@ -11,6 +11,7 @@
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
 #include "app/night_watch.h"
+#include "app/oauth_options.h"
 #include "app/outbound_options.h"
 #include "app/resource_news.h"
 #include "app/secrets.h"
@@ -201,6 +202,10 @@ struct Engine::Parts {
   SideThread aside;  // what writes small files
   std::unique_ptr<Access> access;
   std::unique_ptr<TokenWatch> tokens;
+  std::optional<TokenIssuer::Options> oauth;
+  std::unique_ptr<outbound::IssuerKeys> issuer_keys;
+  SideThread key_fetches;  // waits for the issuer
+  std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<workers::ShellExecutor> shell;
   std::unique_ptr<workers::McpExecutor> mcp;
   std::unique_ptr<journal::SqliteJournal> journal;
@@ -267,6 +272,7 @@ awaitable<Status> Engine::start_parts() {
       p.control, tokens_file(p.directory->path()), *p.access,
       [&p](std::function<void()> work) { p.aside.run(std::move(work)); });
   p.tokens->start();
+  if (auto oauth = start_issuer(); !oauth) co_return in_step("oauth", oauth.error());
 
   // First of all: its process comes up while the journal is opened.
   p.shell = std::make_unique<workers::ShellExecutor>(p.control,
@@ -409,6 +415,24 @@ awaitable<Status> Engine::start_parts() {
   co_return Status{};
 }
 
+Status Engine::start_issuer() {
+  Parts& p = *parts_;
+  auto options = oauth_options(p.setup.config);
+  if (!options) return fail(options.error());
+  if (!*options) return {};
+  auto keys = outbound::IssuerKeys::make(std::move((*options)->keys));
+  if (!keys) return fail(keys.error());
+  p.issuer_keys = std::move(*keys);
+  p.oauth = std::move((*options)->issuer);
+  p.access->set_challenges(scope_challenges(*p.oauth));
+  p.issuer = std::make_unique<TokenIssuer>(
+      p.control, *p.oauth, *p.issuer_keys, *p.access,
+      [&p](std::function<void()> work) { p.key_fetches.run(std::move(work)); });
+  p.issuer->list_caches(p.caches);
+  p.issuer->start();
+  return {};
+}
+
 awaitable<void> Engine::drain(base::Millis grace) {
   parts_->draining = true;
   co_await parts_->service->drain(grace);
@@ -423,6 +447,8 @@ awaitable<void> Engine::stop() {
   co_await end_calls();
   p.decoder.stop();
   if (p.tokens) co_await p.tokens->stop();
+  if (p.issuer) co_await p.issuer->stop();
+  p.key_fetches.finish();
   p.aside.finish();
   if (p.audit) co_await p.audit->stop();
   if (p.lag) co_await p.lag->stop();
@@ -456,6 +482,8 @@ awaitable<void> Engine::stop() {
   p.git.reset();
   p.shell.reset();
   p.journal.reset();
+  p.issuer.reset();
+  p.issuer_keys.reset();
   p.tokens.reset();
   p.access.reset();
   p.directory.reset();
@@ -468,6 +496,11 @@ control::Service& Engine::service() { return *parts_->service; }
 const DataDirectory& Engine::directory() const { return *parts_->directory; }
 Access& Engine::access() { return *parts_->access; }
 const TokenWatch::Status& Engine::tokens() const { return parts_->tokens->status(); }
+TokenIssuer* Engine::issuer() { return parts_->issuer.get(); }
+const TokenIssuer* Engine::issuer() const { return parts_->issuer.get(); }
+const TokenIssuer::Options* Engine::oauth() const {
+  return parts_->oauth ? &*parts_->oauth : nullptr;
+}
 const std::string& Engine::note() const { return parts_->repositories.note; }
 std::string Engine::serve_around(const std::string& folder) {
   Parts& p = *parts_;

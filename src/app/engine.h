@@ -12,6 +12,7 @@
 #include "app/data_directory.h"
 #include "app/repository_watch.h"
 #include "app/setup.h"
+#include "app/token_issuer.h"
 #include "app/token_watch.h"
 #include "base/asio.h"
 #include "control/service.h"
@@ -47,6 +48,10 @@ class Engine {
   // Who may come in and what he may do; the doors ask it.
   Access& access();
   const TokenWatch::Status& tokens() const;
+  // Whose tokens are good besides ours, and what is configured of it; both null: nobody's.
+  TokenIssuer* issuer();
+  const TokenIssuer* issuer() const;
+  const TokenIssuer::Options* oauth() const;
   RepositoryWatch::Status repositories() const;
   const std::string& note() const;  // what a person should be told about the repositories, or ""
   // Without a repositories file: serves the git checkout around `folder` as well, besides those
@@ -61,6 +66,7 @@ class Engine {
  private:
   struct Parts;
   base::awaitable<base::Status> start_parts();
+  base::Status start_issuer();
   std::unique_ptr<Parts> parts_;
 };
 

@@ -16,6 +16,8 @@ namespace {
 
 using rpc::Json;
 
+constexpr int kForbidden = 403;
+
 Capabilities capabilities_of_offer(const Registry& registry, const Catalog& catalog) {
   const Offer& offer = catalog.offer();
   Capabilities out;
@@ -259,10 +261,17 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   auto token = progress_token(request.metadata);
   if (!token) return refusal(request.id, invalid_params(token.error().message), revision);
   const auto arguments = params.find("arguments");
-  auto call = prepare(params["name"].get_ref<const std::string&>(),
-                      arguments == params.end() ? Json::object() : std::move(*arguments), view);
+  const auto& name = params["name"].get_ref<const std::string&>();
+  auto call =
+      prepare(name, arguments == params.end() ? Json::object() : std::move(*arguments), view);
   if (!call && call.error().code == base::ErrorCode::NotFound) {
     return refusal(request.id, invalid_params(call.error().message), revision);
+  }
+  if (!call && call.error().code == base::ErrorCode::Denied) {
+    if (std::string how = challenge(name, view); !how.empty()) {
+      const auto error = rpc_error(error_code::kInvalidRequest, call.error().message);
+      return Reply{rpc::encode_error(request.id, error), kForbidden, std::move(how)};
+    }
   }
   if (!call) return failed(request.id, call.error(), revision);
   if (const KeptAnswer* answer = at_hand(*call)) {
@@ -274,6 +283,11 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   call->id = std::move(request.id);
   call->progress_token = std::move(*token);
   return std::move(*call);
+}
+
+std::string Dispatcher::challenge(std::string_view tool, const View& view) const {
+  const auto entry = registry_.choose(tool, view);
+  return entry && view.permit ? view.permit->challenge((*entry)->tool) : std::string();
 }
 
 const KeptAnswer* Dispatcher::at_hand(PreparedCall& call) {

@@ -36,6 +36,7 @@ namespace mahavishnu::mcp {
 struct [[nodiscard]] Reply {
   std::string text;
   int status = 200;
+  std::string challenge = {};  // WWW-Authenticate, of a 403
 };
 
 class Dispatcher {
@@ -52,6 +53,10 @@ class Dispatcher {
   // A call by name, for doors without JSON-RPC. NotFound: no such tool; Denied, Exhausted: by the
   // view's permit; InvalidArgument: against its schema; Unavailable: draining.
   base::Result<PreparedCall> prepare(std::string_view tool, rpc::Json arguments, const View& view);
+
+  // Of a call that was Denied: the value of WWW-Authenticate which tells its caller how to be let
+  // in, by the view's permit; "" where there is no such way.
+  std::string challenge(std::string_view tool, const View& view) const;
 
   // The call's answer without running it, where its tool has it at hand (a coroutine of its own for
   // such a call costs more than all the rest of it), or nullptr. Valid until the next call.

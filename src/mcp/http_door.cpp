@@ -11,7 +11,9 @@ constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kSessionHeader = "Mcp-Session-Id";
 
 void respond(const Exchange& exchange, Reply reply) {
-  exchange->respond(reply.status, kJson, std::move(reply.text));
+  rpc::HeaderList headers;
+  if (!reply.challenge.empty()) headers = {{"WWW-Authenticate", std::move(reply.challenge)}};
+  exchange->respond(reply.status, kJson, std::move(reply.text), std::move(headers));
 }
 
 void refuse(const Exchange& exchange, int status, const rpc::RequestId& id,

@@ -5,6 +5,7 @@
 // admitted.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -22,6 +23,14 @@ class Permit {
   virtual bool shows(const Tool& tool) const = 0;
   // Permits with equal classes show the same tools: their lists are kept once.
   virtual std::string_view list_class() const = 0;
+
+  // For a caller who can get himself a credential that may call `tool`: the value of
+  // WWW-Authenticate that tells him which (authorization, "Scope Challenge Handling"). Empty: his
+  // may call it, or there is no such way.
+  virtual std::string challenge(const Tool& tool) const {
+    (void)tool;
+    return {};
+  }
 
   // Asked once for every call of a tool that the view serves, before its arguments are checked.
   // Denied: never with this credential, the message says what it lacks. Exhausted: too many calls,

@@ -11,8 +11,11 @@ namespace {
 
 constexpr std::string_view kJson = "application/json";
 
-void refuse(rpc::HttpExchange& exchange, int status, const base::Error& error) {
-  exchange.respond(status, kJson, script_error(error), retry_headers(error));
+void refuse(rpc::HttpExchange& exchange, int status, const base::Error& error,
+            std::string challenge = {}) {
+  rpc::HeaderList headers = retry_headers(error);
+  if (!challenge.empty()) headers.emplace_back("WWW-Authenticate", std::move(challenge));
+  exchange.respond(status, kJson, script_error(error), std::move(headers));
 }
 
 base::Error invalid(std::string message) {
@@ -69,9 +72,10 @@ base::awaitable<void> ScriptDoor::handle_long(std::shared_ptr<rpc::HttpExchange>
 
 rpc::HttpRest ScriptDoor::take(std::shared_ptr<rpc::HttpExchange> exchange, View view,
                                base::Result<rpc::Json> body) {
-  auto call = read(std::move(body), view);
+  std::string challenge;
+  auto call = read(std::move(body), view, challenge);
   if (!call) {
-    refuse(*exchange, http_status(call.error().code), call.error());
+    refuse(*exchange, http_status(call.error().code), call.error(), std::move(challenge));
     return std::nullopt;
   }
   if (const KeptAnswer* answer = dispatcher_.at_hand(*call)) {
@@ -106,15 +110,20 @@ base::awaitable<void> ScriptDoor::run(std::shared_ptr<rpc::HttpExchange> exchang
   }
 }
 
-base::Result<PreparedCall> ScriptDoor::read(base::Result<rpc::Json> body, const View& view) {
+base::Result<PreparedCall> ScriptDoor::read(base::Result<rpc::Json> body, const View& view,
+                                            std::string& challenge) {
   if (!body) return base::fail(body.error());
   if (std::string wrong = malformed(*body); !wrong.empty()) {
     return base::fail(base::ErrorCode::InvalidArgument, std::move(wrong));
   }
   const auto arguments = body->find("arguments");
-  return dispatcher_.prepare((*body)["name"].get_ref<const std::string&>(),
-                             arguments == body->end() ? rpc::Json::object() : std::move(*arguments),
-                             view);
+  const auto& name = (*body)["name"].get_ref<const std::string&>();
+  auto call = dispatcher_.prepare(
+      name, arguments == body->end() ? rpc::Json::object() : std::move(*arguments), view);
+  if (!call && call.error().code == base::ErrorCode::Denied) {
+    challenge = dispatcher_.challenge(name, view);
+  }
+  return call;
 }
 
 }  // namespace mahavishnu::mcp

@@ -25,7 +25,9 @@ class ScriptDoor {
                                     std::string body);
   rpc::HttpRest take(std::shared_ptr<rpc::HttpExchange> exchange, View view,
                      base::Result<rpc::Json> body);
-  base::Result<PreparedCall> read(base::Result<rpc::Json> body, const View& view);
+  // `challenge`: what to say of a call that was Denied, as Dispatcher::challenge has it.
+  base::Result<PreparedCall> read(base::Result<rpc::Json> body, const View& view,
+                                  std::string& challenge);
 
   Dispatcher& dispatcher_;
 };

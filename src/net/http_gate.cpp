@@ -8,9 +8,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kMethods = {"GET", "POST", "HEAD", "DELETE", "OPTIONS"};
 constexpr std::string_view kAllow = "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n";
-constexpr std::string_view kChallenge = "WWW-Authenticate: Bearer\r\n";
-constexpr std::string_view kBadTokenChallenge =
-    "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n";
 
 struct HostPort {
   std::string_view host;  // with the brackets of an IPv6 address
@@ -122,6 +119,30 @@ Refusal answer_options(const HttpRequest& request, Admission& admission) {
   return preflight;
 }
 
+// RFC 6750, 3. `error`: "" where no credential came.
+std::string challenge(std::string_view error, const HttpOptions& options) {
+  std::string line = "WWW-Authenticate: Bearer";
+  if (!error.empty()) line.append(" error=\"").append(error).append(1, '"');
+  if (!options.challenge.empty()) line.append(error.empty() ? " " : ", ").append(options.challenge);
+  return line + "\r\n";
+}
+
+std::string retry_after(long ms) {
+  return "Retry-After: " + std::to_string(std::max(1L, (ms + 999) / 1000)) + "\r\n";
+}
+
+Refusal refuse_token(const base::Error& error, const HttpOptions& options,
+                     const Admission& admission) {
+  switch (error.code) {
+    case base::ErrorCode::Unavailable:
+      return {503, error.message, retry_after(error.retry_after_ms), admission.cors_origin};
+    case base::ErrorCode::Denied:
+      return {403, error.message, challenge("insufficient_scope", options), admission.cors_origin};
+    default:
+      return {401, error.message, challenge("invalid_token", options), admission.cors_origin};
+  }
+}
+
 std::optional<Refusal> check_token(const HttpRequest& request, const HttpOptions& options,
                                    Admission& admission) {
   if (!options.authenticate) return std::nullopt;
@@ -130,15 +151,12 @@ std::optional<Refusal> check_token(const HttpRequest& request, const HttpOptions
   if (credential.size() <= kScheme.size() ||
       !equal_ignoring_case(credential.substr(0, kScheme.size()), kScheme)) {
     return Refusal{401, "a token is needed: send Authorization: Bearer TOKEN",
-                   std::string(kChallenge), admission.cors_origin};
+                   challenge("", options), admission.cors_origin};
   }
   credential.remove_prefix(kScheme.size());
   while (credential.starts_with(' ')) credential.remove_prefix(1);
   auto caller = options.authenticate(credential);
-  if (!caller) {
-    return Refusal{401, "this token is not known, has expired or was revoked",
-                   std::string(kBadTokenChallenge), admission.cors_origin};
-  }
+  if (!caller) return refuse_token(caller.error(), options, admission);
   admission.caller = std::move(*caller);
   return std::nullopt;
 }
@@ -157,8 +175,11 @@ std::optional<Refusal> check_pace(const HttpOptions& options, const Admission& a
 std::optional<Refusal> check_caller(const HttpRequest& request, const HttpOptions& options,
                                     Admission& admission) {
   admission.caller = "local";
-  const auto& open = options.open_paths;
-  if (std::find(open.begin(), open.end(), request.text(request.path)) != open.end()) {
+  const auto path = request.text(request.path);
+  const auto is_open = [path](const std::string& open) {
+    return path == open || (open.ends_with('/') && path.starts_with(open));
+  };
+  if (std::any_of(options.open_paths.begin(), options.open_paths.end(), is_open)) {
     return std::nullopt;
   }
   if (auto refusal = check_token(request, options, admission)) return refusal;

@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 
 namespace mahavishnu::net {
@@ -31,15 +31,19 @@ struct HttpLimits {
 
 struct HttpOptions {
   HttpLimits limits;
-  // Who a bearer token names; nullopt: refused (401, WWW-Authenticate: Bearer). Compares in
-  // constant time itself. Null function: no authentication ("local").
-  std::function<std::optional<std::string>(std::string_view token)> authenticate;
-  // Asked for every request that came in, but for those of the open paths: 0, or after how long this
-  // caller may come again (429, Retry-After). Null function: as often as he likes.
+  // Who a bearer token names. Compares in constant time itself. Unauthenticated: refused (401);
+  // Denied: good, but for nothing here (403); Unavailable: it cannot be judged now (503,
+  // Retry-After). Null function: no authentication ("local").
+  std::function<base::Result<std::string>(std::string_view token)> authenticate;
+  // What each WWW-Authenticate: Bearer says besides its error: `a="b", c="d"`, or nothing.
+  std::string challenge;
+  // Asked for every request that came in, but for those of the open paths: 0, or after how long
+  // this caller may come again (429, Retry-After). Null function: as often as he likes.
   std::function<base::Millis(std::string_view caller)> pace;
   // Told of every answer of the handler, when it is made; may be empty.
   std::function<void(std::string_view path, int status, std::chrono::microseconds took)> observe;
-  std::vector<std::string> open_paths;       // no token needed: /livez, /readyz
+  // No token needed: /livez, /readyz. One that ends in a slash: nor for what is below it.
+  std::vector<std::string> open_paths;
   std::vector<std::string> allowed_hosts;    // beyond loopback names and the bound address
   std::vector<std::string> allowed_origins;  // beyond same-host origins: "https://app.example"
 };

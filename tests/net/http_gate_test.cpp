@@ -11,8 +11,12 @@ namespace {
 
 struct Gate {
   Gate() {
-    options.authenticate = [](std::string_view token) {
-      return token == "secret" ? std::optional<std::string>("alice") : std::nullopt;
+    options.authenticate = [](std::string_view token) -> mahavishnu::base::Result<std::string> {
+      using mahavishnu::base::ErrorCode;
+      if (token == "secret") return "alice";
+      if (token == "early") return mahavishnu::base::fail(ErrorCode::Unavailable, "soon", 1500);
+      if (token == "weak") return mahavishnu::base::fail(ErrorCode::Denied, "no scope");
+      return mahavishnu::base::fail(ErrorCode::Unauthenticated, "not known");
     };
     options.open_paths = {"/livez"};
     options.allowed_hosts = {"tools.example", "other.example:99"};
@@ -149,7 +153,9 @@ TEST_SUITE("net::check_request") {
     Gate gate;
     for (const std::string& token :
          {std::string("secret "), std::string("Secret"), std::string("secret,secret"),
-          std::string("s\xC3\xA9" "cret"), std::string("\xFF"), std::string(10000, 'x')}) {
+          std::string("s\xC3\xA9"
+                      "cret"),
+          std::string("\xFF"), std::string(10000, 'x')}) {
       CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer " + token + "x\r\n") == 401);
       CHECK(gate.refusal->message.find(token) == std::string::npos);
     }
@@ -210,6 +216,34 @@ TEST_SUITE("net::check_request") {
     gate.options.limits.max_body_bytes = 10;
     CHECK(gate.post(json + "Content-Length: 10\r\n") == 0);
     CHECK(gate.post(json + "Content-Length: 11\r\n") == 413);
+  }
+
+  TEST_CASE("a token that cannot be judged now is 503, one that is good for nothing here 403") {
+    Gate gate;
+    CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer early\r\n") == 503);
+    CHECK(gate.refusal->headers == "Retry-After: 2\r\n");
+    CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer weak\r\n") == 403);
+    CHECK(gate.refusal->headers == "WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n");
+  }
+
+  TEST_CASE("challenges say what they are told to say besides") {
+    Gate gate;
+    gate.options.challenge = "resource_metadata=\"https://x/y\"";
+    CHECK(gate.ask("GET", "/mcp", "") == 401);
+    CHECK(gate.refusal->headers ==
+          "WWW-Authenticate: Bearer resource_metadata=\"https://x/y\"\r\n");
+    CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer wrong\r\n") == 401);
+    CHECK(
+        gate.refusal->headers ==
+        "WWW-Authenticate: Bearer error=\"invalid_token\", resource_metadata=\"https://x/y\"\r\n");
+  }
+
+  TEST_CASE("below an open path that ends in a slash no token is needed either") {
+    Gate gate;
+    gate.options.open_paths = {"/open/"};
+    CHECK(gate.ask("GET", "/open/x", "") == 0);
+    CHECK(gate.ask("GET", "/open", "") == 401);
+    CHECK(gate.ask("GET", "/opener", "") == 401);
   }
 
   TEST_CASE("the token is asked for before the body is judged") {

@@ -20,8 +20,9 @@ HttpOptions with_limits(HttpLimits limits) {
 
 HttpOptions with_token() {
   HttpOptions options;
-  options.authenticate = [](std::string_view token) {
-    return token == "secret" ? std::optional<std::string>("alice") : std::nullopt;
+  options.authenticate = [](std::string_view token) -> mahavishnu::base::Result<std::string> {
+    if (token == "secret") return "alice";
+    return mahavishnu::base::fail(mahavishnu::base::ErrorCode::Unauthenticated, "not known");
   };
   return options;
 }
