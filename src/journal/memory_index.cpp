@@ -316,12 +316,24 @@ Status MemoryIndex::read_rows(Batch& batch) {
       memory.task.value = next_.id(1);
     } else {
       auto stored = stored_memory(next_);
-      if (!stored) return fail(std::move(stored.error()));
+      if (!stored) {
+        if (auto left_out = leave_out(batch.up_to, stored.error()); !left_out) return left_out;
+        continue;
+      }
       memory = std::move(*stored);
     }
     bytes += size_of(memory);
     batch.memories.emplace_back(batch.up_to, std::move(memory));
   }
+  return {};
+}
+
+// One memory that does not read must not keep all later ones from being found; a journal that does
+// not read at all is waited for.
+Status MemoryIndex::leave_out(std::int64_t seq, const Error& error) {
+  if (error.code != ErrorCode::Internal) return fail(error);
+  if (auto range = memory_range(journal_); !range) return fail(std::move(range.error()));
+  base::log()->warn("memory {} does not read and is not indexed: {}", seq, error.message);
   return {};
 }
 
@@ -332,7 +344,10 @@ Status MemoryIndex::read_tasks(Batch& batch) {
   for (auto& [seq, memory] : batch.memories) {
     if (!memory.task.is_null()) {
       auto left = task_memory(journal_, memory.task, options_.output_bytes);
-      if (!left) return fail(std::move(left.error()));
+      if (!left) {
+        if (auto left_out = leave_out(seq, left.error()); !left_out) return left_out;
+        continue;
+      }
       if (!*left) continue;
       memory = std::move(**left);
     }

@@ -81,6 +81,7 @@ class MemoryIndex {
   Result<Batch> read_batch();
   Status read_rows(Batch& batch);
   Status read_tasks(Batch& batch);
+  Status leave_out(std::int64_t seq, const Error& error);
   Status write(Batch batch);
   Status insert(std::int64_t seq, domain::Memory memory, Counts& counts);
   Status sweep(std::int64_t forgotten, Counts& counts);

@@ -60,6 +60,27 @@ TEST_SUITE("MemoryIndex") {
     CHECK(search(world, "build").hits.size() == 10);
   }
 
+  TEST_CASE("a row that does not read is left out, and those after it are found") {
+    TempDirectory directory;
+    Ids ids;
+    {
+      World world(options_in(directory));
+      for (int i = 0; i < 3; ++i) run_task(world, ids, "build", "number" + std::to_string(i));
+      REQUIRE(store(world, "build by hand"));
+      REQUIRE(store(world, "build by hand again"));
+    }
+    std::filesystem::remove(directory.path() / "search.db");
+    auto journal = raw(directory, "journal.db");
+    REQUIRE(journal.execute("UPDATE tasks SET state='exploded' WHERE id="
+                            "(SELECT id FROM memories WHERE seq=2)"));
+    REQUIRE(journal.execute("UPDATE memories SET metadata='{' WHERE seq=4"));
+    World world(options_in(directory));
+    CHECK(search(world, "build").hits.size() == 3);
+    CHECK(search(world, "number1").hits.empty());
+    CHECK(search(world, "number2").hits.size() == 1);
+    CHECK(search(world, "again").hits.size() == 1);
+  }
+
   TEST_CASE("a pattern added later is taken out of what was indexed before") {
     TempDirectory directory;
     Ids ids;
