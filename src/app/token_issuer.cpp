@@ -18,6 +18,8 @@ using base::Result;
 
 constexpr long kSoon = 1000;  // ms: a fetch takes less, mostly
 constexpr Millis kLongestPause{60'000};
+// A key that was not listed so long after a token was signed with it is no key of the issuer's.
+constexpr std::chrono::seconds kPublished{5};
 constexpr unsigned kMostDoublings = 10;
 constexpr std::size_t kBoundsDigits = 16;
 
@@ -102,11 +104,21 @@ base::Status TokenIssuer::check_signature(std::string_view token, const Jwt& jwt
                         : fail(ErrorCode::NotFound, "the keys of its issuer are not known yet");
   if (verified || verified.error().code != ErrorCode::NotFound) return verified;
   if (!fetching_ && may_fetch()) fetch();
-  if (fetching_ || !keys_) {
+  if (fetching_ || !keys_ || issued_lately(jwt)) {
+    const auto pause = std::chrono::ceil<Millis>(fetched_at_ + options_.pause - clocks_.mono());
     return fail(ErrorCode::Unavailable,
-                "this token cannot be judged now: " + verified.error().message, kSoon);
+                "this token cannot be judged now: " + verified.error().message,
+                fetching_ ? kSoon : std::max(kSoon, static_cast<long>(pause.count())));
   }
   return fail(ErrorCode::Unauthenticated, std::move(verified.error().message));
+}
+
+// With a key that may be younger than those held. Its word is good enough: it gets nothing by it.
+bool TokenIssuer::issued_lately(const Jwt& jwt) const {
+  const auto issued = jwt.claims.find("iat");
+  if (issued == jwt.claims.end() || !issued->is_number()) return false;
+  const std::chrono::duration<double> since(issued->get<double>());
+  return since + kPublished > fetched_wall_.time_since_epoch();
 }
 
 bool TokenIssuer::may_fetch() const {
@@ -116,6 +128,7 @@ bool TokenIssuer::may_fetch() const {
 void TokenIssuer::fetch() {
   fetching_ = true;
   fetched_at_ = clocks_.mono();
+  fetched_wall_ = clocks_.wall();
   ++status_.fetches;
   aside_([this, &source = source_, control = control_, alive = std::weak_ptr<char>(alive_)] {
     auto text = source.fetch();

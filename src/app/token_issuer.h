@@ -3,13 +3,13 @@
 // A token is judged on the control thread, with what is at hand: its claims, and the issuer's keys
 // as they were fetched last. The network is never asked for a request. Keys are fetched on another
 // thread: at the start, when they are old, and once when a token names one that is not known, never
-// more often than every `pause`, one fetch for all who would need it; meanwhile such a token is
-// answered "try again". Keys that are held stay in force while the issuer cannot be reached. A good
-// token is remembered by its SHA-256 until it expires, for `keep_verdicts` at most; all of them are
-// forgotten at once when a key is no longer listed. What a caller may do is part of his name, so
-// that two tokens of one subject with other rights are two callers. Control thread only. Lifetime:
-// stop() and await it before destruction; `source` and `access` outlive it, and so does what
-// `aside` runs.
+// more often than every `pause`, one fetch for all who would need it; meanwhile such a token, if it
+// was issued lately, is answered "try again". Keys that are held stay in force while the issuer
+// cannot be reached. A good token is remembered by its SHA-256 until it expires, for
+// `keep_verdicts` at most; all of them are forgotten at once when a key is no longer listed. What a
+// caller may do is part of his name, so that two tokens of one subject with other rights are two
+// callers. Control thread only. Lifetime: stop() and await it before destruction; `source` and
+// `access` outlive it, and so does what `aside` runs.
 #pragma once
 
 #include <functional>
@@ -77,6 +77,7 @@ class TokenIssuer {
   using Keys = base::Result<std::shared_ptr<const JwtKeys>>;
 
   base::Status check_signature(std::string_view token, const Jwt& jwt);
+  bool issued_lately(const Jwt& jwt) const;
   bool may_fetch() const;
   void fetch();
   void arrived(Keys keys);
@@ -94,7 +95,8 @@ class TokenIssuer {
   bool fetching_ = false;
   unsigned failures_ = 0;      // one after another
   base::MonoTime fetched_at_;  // when the last fetch began
-  base::MonoTime due_at_;      // when the next one is
+  base::WallTime fetched_wall_;
+  base::MonoTime due_at_;  // when the next one is
   asio::steady_timer timer_;
   base::TaskGroup group_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();

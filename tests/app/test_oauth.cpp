@@ -365,6 +365,21 @@ TEST_SUITE("token issuer") {
     CHECK(court.issuer.status().fetches == 2);
   }
 
+  TEST_CASE("a token issued after the keys were fetched may have a younger key: it waits for it") {
+    Court court;
+    const SigningKey key("k");
+    const SigningKey fresh("fresh");
+    court.bring(set_of({&key}));
+    Json json = claims();
+    json["iat"] = kNoonSeconds - 4;
+    const auto late = court.issuer.who(fresh.sign(json));
+    CHECK(late.error().code == ErrorCode::Unavailable);
+    CHECK(late.error().retry_after_ms == 10000);
+    json["iat"] = kNoonSeconds - 6;
+    CHECK(court.who(fresh.sign(json)) == "Unauthenticated");
+    CHECK(court.issuer.status().fetches == 1);
+  }
+
   TEST_CASE("keys stay in force while the issuer is down") {
     Court court;
     const SigningKey key("k");
