@@ -71,8 +71,9 @@ TEST_SUITE("MemoryIndex") {
     }
     std::filesystem::remove(directory.path() / "search.db");
     auto journal = raw(directory, "journal.db");
-    REQUIRE(journal.execute("UPDATE tasks SET state='exploded' WHERE id="
-                            "(SELECT id FROM memories WHERE seq=2)"));
+    REQUIRE(
+        journal.execute("UPDATE tasks SET state='exploded' WHERE id="
+                        "(SELECT id FROM memories WHERE seq=2)"));
     REQUIRE(journal.execute("UPDATE memories SET metadata='{' WHERE seq=4"));
     World world(options_in(directory));
     CHECK(search(world, "build").hits.size() == 3);
