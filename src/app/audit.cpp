@@ -19,6 +19,12 @@ using mcp::Json;
 // Sender and acknowledgement of a message stand with it, and there may be thousands a second.
 constexpr std::string_view kMessages = "message";
 
+// In place of a tool and of a caller: no tool and no credential can have these names.
+constexpr const char* kDoor = "(http)";
+constexpr const char* kNobody = "(nobody)";
+
+std::string hash(const Json& arguments) { return sha256_hex(rpc::dump(arguments)); }
+
 bool is_counted(const mcp::Tool& tool) {
   return tool.effect == mcp::Effect::ReadOnly || tool.toolset == kMessages;
 }
@@ -66,15 +72,28 @@ Audit::Count& Audit::count_of(const std::string& caller, const std::string& tool
   return found != counts_.end() ? found->second : counts_[Key{caller, tool, decision}];
 }
 
-domain::AuditRow Audit::row(const std::string& caller, const std::string& tool,
-                            const Json& arguments) {
+bool Audit::is_first(const std::string& caller, const std::string& tool, AuditDecision decision) {
+  Count& count = count_of(caller, tool, decision);
+  if (!std::exchange(count.has_row, true)) return true;
+  ++count.calls;
+  return false;
+}
+
+domain::AuditRow Audit::row(const std::string& caller, const std::string& tool) {
   domain::AuditRow row;
   row.seq = ++last_seq_;
   row.time = options_.now();
   row.caller = caller;
   row.tool = tool;
-  row.arguments = sha256_hex(rpc::dump(arguments));
   return row;
+}
+
+void Audit::refuse(domain::AuditRow row, AuditDecision decision, std::string outcome) {
+  row.decision = decision;
+  row.outcome = std::move(outcome);
+  domain::AuditChange change;
+  change.rows.push_back(std::move(row));
+  trail_.append(std::move(change), {});
 }
 
 void Audit::decided(const std::string& caller, const mcp::Tool& tool, const Json& arguments,
@@ -85,16 +104,16 @@ void Audit::decided(const std::string& caller, const mcp::Tool& tool, const Json
   }
   const auto why = decision.error().code == base::ErrorCode::Exhausted ? AuditDecision::Limited
                                                                        : AuditDecision::Denied;
-  Count& count = count_of(caller, tool.name, why);
-  if (std::exchange(count.has_row, true)) {
-    ++count.calls;
-    return;
-  }
-  domain::AuditChange change;
-  change.rows.push_back(row(caller, tool.name, arguments));
-  change.rows.back().decision = why;
-  change.rows.back().outcome = base::to_string(decision.error().code);
-  trail_.append(std::move(change), {});
+  if (!is_first(caller, tool.name, why)) return;
+  auto refused = row(caller, tool.name);
+  refused.arguments = hash(arguments);
+  refuse(std::move(refused), why, std::string(base::to_string(decision.error().code)));
+}
+
+void Audit::turned_away(std::string_view caller, int status) {
+  const auto why = status == 429 ? AuditDecision::Limited : AuditDecision::Denied;
+  const std::string who(caller.empty() ? kNobody : caller);
+  if (is_first(who, kDoor, why)) refuse(row(who, kDoor), why, std::to_string(status));
 }
 
 std::vector<mcp::Tool> Audit::followed(std::vector<mcp::Tool> tools) {
@@ -112,7 +131,8 @@ std::vector<mcp::Tool> Audit::followed(std::vector<mcp::Tool> tools) {
 awaitable<mcp::ToolResult> Audit::run(const mcp::ToolHandler& handler, std::string tool,
                                       bool administers, Json arguments, mcp::Call& call) {
   domain::AuditChange change;
-  change.rows.push_back(row(call.caller(), tool, arguments));
+  change.rows.push_back(row(call.caller(), tool));
+  change.rows.back().arguments = hash(arguments);
   const std::uint64_t seq = change.rows.back().seq;
   if (administers) {
     auto write = [this, &change](auto done) {

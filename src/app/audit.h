@@ -41,6 +41,9 @@ class Audit {
   // Of every call, when it is decided whether it may be made.
   void decided(const std::string& caller, const mcp::Tool& tool, const mcp::Json& arguments,
                const base::Status& decision);
+  // Of a request that was turned away at the HTTP door, by the status it got. `caller` "": nobody
+  // that is known.
+  void turned_away(std::string_view caller, int status);
   // The same tools, which are written down when they are called.
   std::vector<mcp::Tool> followed(std::vector<mcp::Tool> tools);
 
@@ -69,8 +72,10 @@ class Audit {
 
   Count& count_of(const std::string& caller, const std::string& tool,
                   domain::AuditDecision decision);
-  domain::AuditRow row(const std::string& caller, const std::string& tool,
-                       const mcp::Json& arguments);
+  // Whether this refusal is the first of its minute, and has a row.
+  bool is_first(const std::string& caller, const std::string& tool, domain::AuditDecision decision);
+  void refuse(domain::AuditRow row, domain::AuditDecision decision, std::string outcome);
+  domain::AuditRow row(const std::string& caller, const std::string& tool);
   base::awaitable<mcp::ToolResult> run(const mcp::ToolHandler& handler, std::string tool,
                                        bool administers, mcp::Json arguments, mcp::Call& call);
   void ended(std::uint64_t seq, std::string outcome, std::string made);

@@ -115,6 +115,9 @@ Result<Address> Doors::open_http(HttpDoor door) {
   if (setup_.config.number("limits.requests_per_s") > 0) {
     options.pace = [this](std::string_view caller) { return engine_.access().pace(caller); };
   }
+  options.turned_away = [this](std::string_view caller, int status) {
+    engine_.turned_away(caller, status);
+  };
   if (setup_.config.text("metrics.calls") == "on") {
     options.observe = [this](std::string_view path, int status, std::chrono::microseconds took) {
       engine_.service().clocked(counted_as(path), took, status < 500);

@@ -496,6 +496,10 @@ control::Service& Engine::service() { return *parts_->service; }
 const DataDirectory& Engine::directory() const { return *parts_->directory; }
 Access& Engine::access() { return *parts_->access; }
 const TokenWatch::Status& Engine::tokens() const { return parts_->tokens->status(); }
+void Engine::turned_away(std::string_view caller, int status) {
+  if (parts_->audit) parts_->audit->turned_away(caller, status);
+}
+
 TokenIssuer* Engine::issuer() { return parts_->issuer.get(); }
 const TokenIssuer* Engine::issuer() const { return parts_->issuer.get(); }
 const TokenIssuer::Options* Engine::oauth() const {

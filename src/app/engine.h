@@ -58,6 +58,8 @@ class Engine {
   // around the folders of other clients. The answer is what its client should be told, or "".
   std::string serve_around(const std::string& folder);
 
+  // For the audit: a request that the HTTP door did not let in (Audit::turned_away).
+  void turned_away(std::string_view caller, int status);
   // No work, and nothing that waits to be sent to a memory server.
   bool idle() const;
   // Why it is not ready ("" : it is).

@@ -7,6 +7,7 @@ namespace mahavishnu::net {
 namespace {
 
 constexpr std::array<std::string_view, 5> kMethods = {"GET", "POST", "HEAD", "DELETE", "OPTIONS"};
+constexpr const char* kLocal = "local";
 constexpr std::string_view kAllow = "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n";
 
 struct HostPort {
@@ -145,7 +146,10 @@ Refusal refuse_token(const base::Error& error, const HttpOptions& options,
 
 std::optional<Refusal> check_token(const HttpRequest& request, const HttpOptions& options,
                                    Admission& admission) {
-  if (!options.authenticate) return std::nullopt;
+  if (!options.authenticate) {
+    admission.caller = kLocal;
+    return std::nullopt;
+  }
   auto credential = request.header("authorization");
   constexpr std::string_view kScheme = "Bearer ";
   if (credential.size() <= kScheme.size() ||
@@ -174,16 +178,20 @@ std::optional<Refusal> check_pace(const HttpOptions& options, const Admission& a
 // Who comes in, and whether he may now. Health is everybody's to ask, at any time.
 std::optional<Refusal> check_caller(const HttpRequest& request, const HttpOptions& options,
                                     Admission& admission) {
-  admission.caller = "local";
   const auto path = request.text(request.path);
   const auto is_open = [path](const std::string& open) {
     return path == open || (open.ends_with('/') && path.starts_with(open));
   };
   if (std::any_of(options.open_paths.begin(), options.open_paths.end(), is_open)) {
+    admission.caller = kLocal;
     return std::nullopt;
   }
-  if (auto refusal = check_token(request, options, admission)) return refusal;
-  return check_pace(options, admission);
+  auto refusal = check_token(request, options, admission);
+  if (!refusal) refusal = check_pace(options, admission);
+  if (refusal && refusal->status < 500 && options.turned_away) {
+    options.turned_away(admission.caller, refusal->status);
+  }
+  return refusal;
 }
 
 std::string_view trim(std::string_view text) {

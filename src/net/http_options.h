@@ -40,6 +40,9 @@ struct HttpOptions {
   // Asked for every request that came in, but for those of the open paths: 0, or after how long
   // this caller may come again (429, Retry-After). Null function: as often as he likes.
   std::function<base::Millis(std::string_view caller)> pace;
+  // Told of every request that is turned away for its credential (401, 403; `caller` is "" then) or
+  // its pace (429); may be empty.
+  std::function<void(std::string_view caller, int status)> turned_away;
   // Told of every answer of the handler, when it is made; may be empty.
   std::function<void(std::string_view path, int status, std::chrono::microseconds took)> observe;
   // No token needed: /livez, /readyz. One that ends in a slash: nor for what is below it.

@@ -388,6 +388,15 @@ class AuditTest(WithTokens):
         self.assertNotIn("arguments_sha256", row)
         again.stop()
 
+    def test_who_is_turned_away_at_the_door_is_told_of_once(self):
+        server = self.serve("--toolsets", "all")
+        for text in ("mhv_guess", "mhv_another"):
+            self.assertEqual(self.asked(server, text)[0], 401)
+        [row] = eventually(lambda: self.rows(server, tool="(http)"), "the row is on the disk")
+        self.assertEqual((row["caller"], row["decision"], row["outcome"]), ("(nobody)", "denied", "401"))
+        self.assertNotIn("guess", json.dumps(self.rows(server)))
+        server.stop()
+
     def test_without_rows_there_is_no_audit(self):
         server = self.serve("--toolsets", "all", env={"MAHAVISHNU_AUDIT_MAX_ROWS": "0"})
         server.tool("task_submit", {"command": "true"})

@@ -510,6 +510,23 @@ TEST_SUITE("Audit") {
     CHECK(world.trail.rows.size() == 4);
   }
 
+  TEST_CASE("who is turned away at the door has a row a minute, by whom and why") {
+    Followed world;
+    for (int i = 0; i < 1000; ++i) world.audit.turned_away("", 401);
+    world.audit.turned_away("ci", 429);
+    REQUIRE(world.trail.rows.size() == 2);
+    const auto& nobody = world.trail.rows[0];
+    CHECK(std::tie(nobody.caller, nobody.tool, nobody.outcome) ==
+          std::tuple("(nobody)", "(http)", "401"));
+    CHECK(nobody.decision == domain::AuditDecision::Denied);
+    CHECK(nobody.arguments.empty());
+    CHECK(world.trail.rows[1].caller == "ci");
+    CHECK(world.trail.rows[1].decision == domain::AuditDecision::Limited);
+    world.audit.flush();
+    REQUIRE(world.trail.rows.size() == 3);
+    CHECK(world.trail.rows[2].calls == 999);
+  }
+
   TEST_CASE("what a call made is what its answer names") {
     CHECK(made_by("task_submit", R"({"task":"task_1"})") == "task_1");
     CHECK(made_by("task_batch", R"({"batch":"batch_1","tasks":[]})") == "batch_1");

@@ -182,6 +182,21 @@ TEST_SUITE("net::check_request") {
     CHECK(asked == "local");
   }
 
+  TEST_CASE("who is turned away for his credential or his pace is told of") {
+    Gate gate;
+    std::vector<std::string> told;
+    gate.options.turned_away = [&](std::string_view caller, int status) {
+      told.push_back(std::string(caller) + " " + std::to_string(status));
+    };
+    CHECK(gate.ask("GET", "/mcp", "") == 401);
+    CHECK(gate.ask("GET", "/mcp", "Authorization: Bearer wrong\r\n") == 401);
+    CHECK(gate.get("") == 0);
+    CHECK(gate.get("Origin: null\r\n") == 403);  // no matter of credentials
+    gate.options.pace = [](std::string_view) { return mahavishnu::base::Millis(1); };
+    CHECK(gate.get("") == 429);
+    CHECK(told == std::vector<std::string>{" 401", " 401", "alice 429"});
+  }
+
   TEST_CASE("open paths and servers without authentication need no token") {
     Gate gate;
     CHECK(gate.ask("GET", "/livez", "") == 0);
