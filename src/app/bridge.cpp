@@ -148,6 +148,7 @@ awaitable<Status> Bridge::connect() {
   }
   server_ = std::move(*connection);
   changed_.notify();
+  for (auto& line : conversation_.missed()) co_await to_client(std::move(line));
   if (input_ended_ && conversation_.in_flight() == 0) finish();
   co_return Status{};
 }

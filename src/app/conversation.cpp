@@ -10,8 +10,7 @@ namespace {
 using Kind = rpc::MessageHead::Kind;
 
 constexpr std::string_view kReplayId = "mahavishnu/replay";
-
-rpc::RequestId replay_id() { return rpc::RequestId{std::string(kReplayId)}; }
+constexpr std::size_t kMostWatched = 1000;  // as a server has it
 
 std::string error_for(const rpc::RequestId& id, const std::string& why) {
   return rpc::encode_error(id, {rpc::error_code::kInternalError, why, nullptr});
@@ -26,12 +25,10 @@ std::string cancelled_request(std::string_view line) {
   return id == notification->params.end() ? std::string() : rpc::dump(*id);
 }
 
-// The same handshake under an id that is not the client's.
-std::string repeated(std::string_view line) {
+rpc::Json params_of(std::string_view line) {
   auto message = std::move(rpc::decode(line).messages.front());
-  const auto* request = std::get_if<rpc::Request>(&message);
-  if (request == nullptr) return {};
-  return rpc::encode_request(replay_id(), request->method, request->params);
+  auto* request = std::get_if<rpc::Request>(&message);
+  return request != nullptr ? std::move(request->params) : rpc::Json();
 }
 
 }  // namespace
@@ -63,6 +60,22 @@ void Conversation::client_request(const rpc::MessageHead& head, std::string_view
   if (head.method == "initialize" && !batch) {
     handshake_ = Handshake{head.id.to_json(), std::string(line), false};
   }
+  if (!batch) keep_wish(head.method, line);
+}
+
+// What holds until the session's end, and so for the next server.
+void Conversation::keep_wish(const std::string& method, std::string_view line) {
+  const bool watches = method == "resources/subscribe";
+  const bool leaves = method == "resources/unsubscribe";
+  const bool sets_level = method == "logging/setLevel";
+  if (!watches && !leaves && !sets_level) return;
+  const auto params = params_of(line);
+  const char* name = sets_level ? "level" : "uri";
+  if (!params.is_object() || !params.contains(name) || !params[name].is_string()) return;
+  const std::string value = params[name].get<std::string>();
+  if (sets_level) log_level_ = value;
+  if (leaves) watched_.erase(value);
+  if (watches && watched_.size() < kMostWatched) watched_.insert(value);
 }
 
 bool Conversation::from_server(std::string_view line) {
@@ -79,11 +92,8 @@ bool Conversation::from_server(std::string_view line) {
 }
 
 bool Conversation::server_response(const rpc::MessageHead& head) {
-  if (replaying_ && head.id == replay_id()) {
-    replaying_ = false;
-    return false;
-  }
   const std::string id = head.id.to_json();
+  if (replayed_.erase(id) > 0) return false;
   if (handshake_ && !handshake_->agreed && handshake_->id == id) {
     if (head.failed) {
       handshake_.reset();
@@ -117,17 +127,34 @@ std::vector<std::string> Conversation::lost(const std::string& why) {
     for (int i = 0; i < at->second.times; ++i) answers.push_back(error_for(at->second.id, why));
     at = in_flight_.erase(at);
   }
-  replaying_ = false;
+  replayed_.clear();
   return answers;
+}
+
+// A request of the client's under an id that is not the client's.
+std::string Conversation::repeated(const std::string& method, const rpc::Json& params) {
+  const rpc::RequestId id{std::string(kReplayId) +
+                          (replayed_.empty() ? "" : std::to_string(replayed_.size()))};
+  replayed_.insert(id.to_json());
+  return rpc::encode_request(id, method, params);
 }
 
 std::vector<std::string> Conversation::replay() {
   ending_ = false;
   if (!handshake_) return {};
   if (!handshake_->agreed) return {handshake_->line};
-  replaying_ = true;
-  std::vector<std::string> lines{repeated(handshake_->line)};
+  std::vector<std::string> lines{repeated("initialize", params_of(handshake_->line))};
   if (!initialized_.empty()) lines.push_back(initialized_);
+  if (!log_level_.empty()) lines.push_back(repeated("logging/setLevel", {{"level", log_level_}}));
+  for (const auto& uri : watched_) lines.push_back(repeated("resources/subscribe", {{"uri", uri}}));
+  return lines;
+}
+
+std::vector<std::string> Conversation::missed() const {
+  std::vector<std::string> lines;
+  for (const auto& uri : watched_) {
+    lines.push_back(rpc::encode_notification("notifications/resources/updated", {{"uri", uri}}));
+  }
   return lines;
 }
 

@@ -1,5 +1,6 @@
 // What a bridge remembers of one client's conversation, so that a server can be exchanged under it:
-// which requests have no answer yet, and the handshake that a new server must hear.
+// which requests have no answer yet, and what a new server must hear: the handshake, the level of
+// the log, and which resources the client watches.
 //
 // It looks at the heads of messages and changes none of them. It knows no connection. One executor.
 #pragma once
@@ -7,6 +8,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,8 @@ class Conversation {
 
   // What a new server must hear before anything else of this client.
   std::vector<std::string> replay();
+  // What the client must hear then: what it watches may have changed while nobody looked.
+  std::vector<std::string> missed() const;
 
   std::size_t in_flight() const { return in_flight_.size(); }
   // The server said that it ends in good order.
@@ -44,6 +48,8 @@ class Conversation {
     bool agreed = false;
   };
   void client_request(const rpc::MessageHead& head, std::string_view line, bool batch);
+  void keep_wish(const std::string& method, std::string_view line);
+  std::string repeated(const std::string& method, const rpc::Json& params);
   bool server_response(const rpc::MessageHead& head);
   void answered(const std::string& id);
 
@@ -55,8 +61,10 @@ class Conversation {
   };
   std::map<std::string, Unanswered> in_flight_;  // by id as JSON
   std::optional<Handshake> handshake_;
-  std::string initialized_;  // the client's notification, "" : not sent yet
-  bool replaying_ = false;   // the answer to a repeated handshake is still to come
+  std::string initialized_;         // the client's notification, "" : not sent yet
+  std::string log_level_;           // that the client asked for, as JSON; "" : none
+  std::set<std::string> watched_;   // URIs
+  std::set<std::string> replayed_;  // what was repeated and has no answer yet: ids as JSON
   bool ending_ = false;
 };
 

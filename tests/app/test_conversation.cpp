@@ -53,6 +53,41 @@ TEST_SUITE("app::Conversation") {
     CHECK(conversation.from_server(answer("\"mahavishnu/replay\"")));  // once only
   }
 
+  TEST_CASE("a new server hears what the client watches, and the client that it may have changed") {
+    Conversation conversation;
+    shake_hands(conversation);
+    const auto ask = [&conversation](const std::string& method, const rpc::Json& params) {
+      const rpc::RequestId id{rpc::RequestId::Number{"7"}};
+      CHECK(conversation.from_client(rpc::encode_request(id, method, params)).empty());
+      CHECK(conversation.from_server(answer("7")));
+    };
+    CHECK(conversation.missed().empty());
+    ask("logging/setLevel", {{"level", "debug"}});
+    ask("logging/setLevel", {{"level", "info"}});
+    for (const char* uri : {"a://1", "a://2", "a://3", "a://3"})
+      ask("resources/subscribe", {{"uri", uri}});
+    ask("resources/unsubscribe", {{"uri", "a://2"}});
+    ask("resources/subscribe", {{"uri", 7}});
+    const auto lines = conversation.replay();
+    REQUIRE(lines.size() == 5);
+    CHECK(lines[2].find(R"("level":"info")") != std::string::npos);
+    CHECK(lines[3].find(R"("uri":"a://1")") != std::string::npos);
+    CHECK(lines[4].find(R"("uri":"a://3")") != std::string::npos);
+    for (const auto& line : lines) {
+      for (const auto& head : rpc::heads(line)) {
+        if (head.kind == rpc::MessageHead::Kind::Request) {
+          CHECK_FALSE(conversation.from_server(answer(head.id.to_json())));
+        }
+      }
+    }
+    const auto missed = conversation.missed();
+    REQUIRE(missed.size() == 2);
+    CHECK(
+        missed[0] ==
+        R"({"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://1"}})");
+    CHECK(conversation.in_flight() == 0);
+  }
+
   TEST_CASE("a handshake without an answer is asked again as it was, not failed") {
     Conversation conversation;
     CHECK(conversation.from_client(kInitialize).empty());

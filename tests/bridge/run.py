@@ -126,6 +126,17 @@ class LifeTest(BridgeTest):
             self.assertEqual((ended["state"], ended["attempt"]), ("completed", 1))
             self.assertEqual(client.finish(), ([], 0))
 
+    def test_what_a_client_watches_is_watched_by_the_next_server_too(self):
+        client, other = self.bridge(), self.bridge()
+        uri = "mahavishnu://pool/later"
+        updated = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
+        self.assertIn("result", client.ask(request("w", "resources/subscribe", uri=uri)))
+        self.kill_server()
+        self.assertEqual(client.receive(), updated)  # it may have changed meanwhile
+        other.tool("pool_spawn", name="later")
+        self.assertEqual(client.receive(), updated)
+        self.assertEqual(client.finish(), ([], 0))
+
     def test_a_killed_client_leaves_its_task_and_the_others_alone(self):
         first, second = self.bridge(), self.bridge()
         task, gate = self.gated(first)
