@@ -26,6 +26,7 @@ NAMES = (
     "bridge",
     "coldstart",
     "clocks",
+    "guards",
     "lag",
     "log",
     "breaker",
