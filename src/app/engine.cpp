@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <fstream>
 #include <thread>
 
 #include "app/access_options.h"
@@ -13,6 +12,7 @@
 #include "app/night_watch.h"
 #include "app/oauth_options.h"
 #include "app/outbound_options.h"
+#include "app/parts_metrics.h"
 #include "app/resource_news.h"
 #include "app/secrets.h"
 #include "app/side_thread.h"
@@ -44,13 +44,6 @@ std::string host_name() {
 
 int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-std::int64_t resident_bytes() {
-  long pages = 0;
-  long resident = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident;
-  return std::int64_t{resident} * ::sysconf(_SC_PAGESIZE);
-}
-
 using BuddyPtr = std::unique_ptr<outbound::SessionBuddy>;
 using OpenSearchPtr = std::unique_ptr<outbound::OpenSearch>;
 
@@ -69,40 +62,10 @@ control::ServiceOptions service_options(const Config& config, const std::string&
   options.more_metrics = [&journal, &breakers, &bus, &buddy](control::Metrics& metrics) {
     add_metrics(bus, metrics);
     if (buddy) add_metrics(buddy->figures(), metrics);
-    const auto stats = journal.stats();
-    metrics.gauges["rss_bytes"] = resident_bytes();
-    metrics.gauges["journal_pending"] = static_cast<std::int64_t>(stats.pending);
-    metrics.gauges["memories"] = stats.memories;
-    metrics.gauges["memories_behind"] = stats.memories_behind;
-    metrics.counters["journal_commits"] = stats.commits;
-    metrics.counters["journal_transactions"] = stats.transactions;
-    metrics.counters["journal_failed"] = stats.failed;
-    metrics.counters["journal_checkpoints"] = stats.checkpoints;
-    metrics.counters["journal_log_restarts"] = stats.restarts;
-    metrics.counters["journal_reads"] = stats.reads;
-    metrics.counters["journal_events"] = stats.events;
-    metrics.counters["audit_lost"] = stats.audit_lost;
-    metrics.counters["journal_events_dropped"] = stats.events_dropped;
-    metrics.counters["log_lines_dropped"] = base::log_lines_dropped();
-    metrics.gauges["journal_events_queued"] = static_cast<std::int64_t>(stats.events_queued);
-    for (const auto& breaker : breakers.list()) {
-      metrics.gauges["breaker " + breaker.target] = static_cast<std::int64_t>(breaker.state);
-      metrics.counters["breaker_opened " + breaker.target] = breaker.counts.opened;
-      metrics.counters["breaker_refused " + breaker.target] = breaker.counts.refused;
-    }
+    add_metrics(journal, metrics);
+    add_metrics(breakers, metrics);
   };
   return options;
-}
-
-void add_cache_metrics(const base::Caches& caches, control::Metrics& metrics) {
-  for (const auto& cache : caches.all()) {
-    const base::CacheStats stats = cache.stats();
-    const std::string name = "cache." + cache.name;
-    metrics.counters[name + ".hits"] = stats.hits;
-    metrics.counters[name + ".misses"] = stats.misses;
-    metrics.gauges[name + ".hit_percent"] = static_cast<std::int64_t>(100 * stats.hit_ratio());
-    metrics.gauges[name + ".entries"] = static_cast<std::int64_t>(stats.entries);
-  }
 }
 
 NightReading reading_of(const journal::SqliteJournal& journal, const control::MessageBus& bus,
@@ -323,7 +286,7 @@ awaitable<Status> Engine::start_parts() {
   service_settings.more_metrics =
       [&p, more = std::move(service_settings.more_metrics)](control::Metrics& metrics) {
         more(metrics);
-        add_cache_metrics(p.caches, metrics);
+        add_metrics(p.caches, metrics);
         if (p.night) p.night->add_metrics(metrics);
         if (p.opensearch) add_metrics(p.opensearch->figures(), metrics);
       };
