@@ -179,8 +179,9 @@ def together(*groups):
 
 
 def fuzz():
-    """Each fuzz target for a minute, two at a time; where there is no clang, it says so and skips."""
-    done = run([sys.executable, "-B", os.path.join(ROOT, "tests", "fuzz", "run.py"), "--seconds", "60"])
+    """Each fuzz target for a minute, three at a time; where there is no clang, it says so and skips."""
+    done = run([sys.executable, "-B", os.path.join(ROOT, "tests", "fuzz", "run.py"), "--seconds", "60",
+                "--at-once", "3"])
     print(done.stdout, end="")
     found = COUNT.findall(done.stdout)
     if not found:

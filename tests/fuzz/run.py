@@ -1,4 +1,4 @@
-"""Builds the fuzz targets of this folder and runs them, two at a time; prints what they found.
+"""Builds the fuzz targets of this folder and runs them, some at a time; prints what they found.
 
 Exit code 0: nothing was found; 1: something was; 2: called wrongly; 3: there is no clang here.
 """
@@ -131,6 +131,7 @@ def arguments(names):
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(names) + "; none: all")
     parser.add_argument("--seconds", type=int, default=600, help="of each target (600)")
+    parser.add_argument("--at-once", type=int, default=2, help="so many targets (2)")
     parser.add_argument("--list", action="store_true", help="print the targets")
     parser.add_argument("--replay", nargs="+", metavar="FILE", help="run these inputs through one target")
     parser.add_argument("--minimise", action="store_true",
@@ -141,8 +142,8 @@ def arguments(names):
         parser.error(f"there is no target {unknown[0]}; there are: {', '.join(names)}")
     if chosen.replay and len(chosen.targets) != 1:
         parser.error("--replay wants one target before it, such as: codec --replay FILE")
-    if chosen.seconds < 1:
-        parser.error("--seconds must be 1 or more")
+    if chosen.seconds < 1 or chosen.at_once < 1:
+        parser.error("--seconds and --at-once must be 1 or more")
     return chosen
 
 
@@ -166,11 +167,11 @@ def main():
         return 0
     started = time.monotonic()
     failed = 0
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=asked.at_once) as pool:
         for lines, good in pool.map(lambda name: fuzz(name, asked.seconds), chosen):
             print("\n".join(lines), flush=True)
             failed += not good
-    print(f"{len(chosen)} targets for {asked.seconds} s each, two at a time: "
+    print(f"{len(chosen)} targets for {asked.seconds} s each, {asked.at_once} at a time: "
           f"{time.monotonic() - started:.0f} s altogether")
     print(f"{len(chosen) - failed} passed, {failed} failed")
     return 1 if failed else 0
