@@ -3,8 +3,11 @@
 #include <future>
 
 #include "app/doctor.h"
+#include "app/jwt_keys.h"
+#include "app/oauth_options.h"
 #include "app/outbound_options.h"
 #include "net/http_client.h"
+#include "outbound/key_source.h"
 #include "outbound/opensearch_protocol.h"
 #include "rpc/json.h"
 
@@ -106,6 +109,26 @@ Finding examine_opensearch(const Config& config) {
   return finding;
 }
 
+// Whose keys they are is asked as the server asks it.
+Finding examine_issuer(const Config& config) {
+  const std::string what = "oauth";
+  auto options = oauth_options(config);
+  if (!options) return {Grade::Fail, what, options.error().message};
+  const std::string issuer = (*options)->keys.issuer;
+  (*options)->keys.http.total = kPatience;
+  auto source = outbound::IssuerKeys::make(std::move((*options)->keys));
+  if (!source) return {Grade::Fail, what, source.error().message};
+  const auto text = (*source)->fetch();
+  const auto keys = text ? JwtKeys::parse(*text) : base::fail(text.error());
+  if (!keys) {
+    return {Grade::Warn, what,
+            keys.error().message + "; its tokens are answered 503 until there are keys"};
+  }
+  return {
+      Grade::Ok, what,
+      issuer + " lists " + std::to_string((*keys)->size()) + " keys that tokens are signed with"};
+}
+
 }  // namespace
 
 std::vector<Finding> examine_servers(const Config& config) {
@@ -114,6 +137,7 @@ std::vector<Finding> examine_servers(const Config& config) {
     findings.push_back(examine_session_buddy(config));
   }
   if (!config.text("opensearch.url").empty()) findings.push_back(examine_opensearch(config));
+  if (!config.text("http.oauth.issuer").empty()) findings.push_back(examine_issuer(config));
   return findings;
 }
 

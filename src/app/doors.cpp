@@ -107,6 +107,7 @@ Result<Address> Doors::open_http(HttpDoor door) {
           ErrorCode::InvalidArgument,
           "http.oauth.issuer is set, and --no-auth lets everybody in; leave one of them out");
     }
+    engine_.issuer()->start();
     challenge_ = challenge_parameters(*oauth);
     options.challenge = challenge_;
     options.open_paths.emplace_back(kResourceMetadata);

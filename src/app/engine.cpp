@@ -235,7 +235,7 @@ awaitable<Status> Engine::start_parts() {
       p.control, tokens_file(p.directory->path()), *p.access,
       [&p](std::function<void()> work) { p.aside.run(std::move(work)); });
   p.tokens->start();
-  if (auto oauth = start_issuer(); !oauth) co_return in_step("oauth", oauth.error());
+  if (auto oauth = make_issuer(); !oauth) co_return in_step("oauth", oauth.error());
 
   // First of all: its process comes up while the journal is opened.
   p.shell = std::make_unique<workers::ShellExecutor>(p.control,
@@ -378,7 +378,7 @@ awaitable<Status> Engine::start_parts() {
   co_return Status{};
 }
 
-Status Engine::start_issuer() {
+Status Engine::make_issuer() {
   Parts& p = *parts_;
   auto options = oauth_options(p.setup.config);
   if (!options) return fail(options.error());
@@ -392,7 +392,6 @@ Status Engine::start_issuer() {
       p.control, *p.oauth, *p.issuer_keys, *p.access,
       [&p](std::function<void()> work) { p.key_fetches.run(std::move(work)); });
   p.issuer->list_caches(p.caches);
-  p.issuer->start();
   return {};
 }
 

@@ -68,7 +68,7 @@ class Engine {
  private:
   struct Parts;
   base::awaitable<base::Status> start_parts();
-  base::Status start_issuer();
+  base::Status make_issuer();
   std::unique_ptr<Parts> parts_;
 };
 

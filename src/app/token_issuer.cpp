@@ -62,6 +62,7 @@ TokenIssuer::TokenIssuer(asio::any_io_executor control, Options options,
 TokenIssuer::~TokenIssuer() = default;
 
 void TokenIssuer::start() {
+  if (std::exchange(started_, true)) return;
   fetch();
   group_.spawn(keep_fresh());
 }

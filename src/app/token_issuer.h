@@ -52,6 +52,7 @@ class TokenIssuer {
               Access& access, Aside aside, Clocks clocks);
   ~TokenIssuer();
 
+  // Begins to fetch keys, when the first door opens at which tokens come. Idempotent.
   void start();
   base::awaitable<void> stop();
 
@@ -92,6 +93,7 @@ class TokenIssuer {
   std::shared_ptr<const JwtKeys> keys_;
   base::Cache<std::string, Verdict> verdicts_;
   Status status_;
+  bool started_ = false;
   bool fetching_ = false;
   unsigned failures_ = 0;      // one after another
   base::MonoTime fetched_at_;  // when the last fetch began

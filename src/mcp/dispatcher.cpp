@@ -267,13 +267,12 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
   if (!call && call.error().code == base::ErrorCode::NotFound) {
     return refusal(request.id, invalid_params(call.error().message), revision);
   }
-  if (!call && call.error().code == base::ErrorCode::Denied) {
-    if (std::string how = challenge(name, view); !how.empty()) {
-      const auto error = rpc_error(error_code::kInvalidRequest, call.error().message);
-      return Reply{rpc::encode_error(request.id, error), kForbidden, std::move(how)};
-    }
+  if (!call) {
+    Reply reply = failed(request.id, call.error(), revision);
+    if (call.error().code == base::ErrorCode::Denied) reply.challenge = challenge(name, view);
+    if (!reply.challenge.empty()) reply.status = kForbidden;
+    return reply;
   }
-  if (!call) return failed(request.id, call.error(), revision);
   if (const KeptAnswer* answer = at_hand(*call)) {
     return succeeded(request.id, answer, revision, call->seen);
   }

@@ -18,7 +18,7 @@ import time
 
 from access import WithTokens, bearer, call
 from e2e import HELLO, JSON, main, request
-from harness import PATIENCE, eventually
+from harness import PATIENCE, Stdio, eventually
 
 RESOURCE = "https://tools.example/mcp"
 METADATA = "https://tools.example/.well-known/oauth-protected-resource/mcp"
@@ -318,7 +318,7 @@ class TokenTest(WithIssuer):
         status, headers, body = server.request(
             "POST", "/mcp", json.dumps(request(1, "tools/call", name="pool_spawn", arguments={"name": "p"})), told)
         self.assertEqual((status, headers["WWW-Authenticate"]), (403, needs.format("tools:admin")), body)
-        self.assertIn("scope admin", json.loads(body)["error"]["message"])
+        self.assertIn("scope admin", json.loads(body)["result"]["content"][0]["text"])
 
         status, task = self.asked(server, runner, "task_submit", command="true", repo="api", wait_ms=20000)
         self.assertEqual((status, task["state"]), (200, "completed"), task)
@@ -368,6 +368,21 @@ class KeysTest(WithIssuer):
         self.taken(server, token)
         self.assertEqual(self.told(server), {"keys": 1})
         server.stop()
+
+    def test_doctor_asks_for_the_keys(self):
+        doctor = self.scratch.run("doctor", env=self.environment())
+        self.assertRegex(doctor.stdout, rf"(?m)^ok +oauth +{self.issuer.url} lists 1 keys")
+        self.issuer.down = True
+        self.assertRegex(self.scratch.run("doctor", env=self.environment()).stdout, r"(?m)^warn +oauth .*503")
+        self.assertRegex(self.scratch.run("doctor", env=self.environment(RESOURCE="")).stdout,
+                         r"(?m)^FAIL +oauth +http.oauth.resource")
+
+    def test_without_an_http_door_nobody_is_asked(self):
+        client = Stdio(self.scratch, env=self.environment())
+        self.addCleanup(client.kill)
+        self.assertIn("result", client.ask(HELLO))
+        client.finish()
+        self.assertEqual(self.issuer.asked, [])
 
     def test_keys_stay_in_force_while_the_issuer_is_down(self):
         server = self.start(KEEP_KEYS="1s")

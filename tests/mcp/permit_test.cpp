@@ -21,8 +21,12 @@ class Readers final : public mcp::Permit {
     if (left_-- > 0) return {};
     return base::fail(base::ErrorCode::Exhausted, "too many calls", 1500);
   }
+  std::string challenge(const mcp::Tool& tool) const override {
+    return shows(tool) ? std::string() : way_in;
+  }
   std::vector<std::string> asked;
   bool good = true;
+  std::string way_in;
 
  private:
   int left_;
@@ -61,6 +65,32 @@ TEST_SUITE("permit") {
     CHECK(answer["result"]["content"][0]["text"] == "this credential only reads");
     CHECK(world.call(R"({"name":"erase"})")->status == 403);
     CHECK(world.readers->asked == std::vector<std::string>{R"(erase{"text":"x"})", "erase{}"});
+  }
+
+  TEST_CASE("who can get a better credential is told which, over HTTP, at every door") {
+    World world;
+    world.readers->way_in = R"(Bearer error="insufficient_scope", scope="write")";
+    const auto refused = [&](const auto& exchange) {
+      CHECK(exchange->status == 403);
+      CHECK(exchange->answer_header("WWW-Authenticate") == world.readers->way_in);
+      CHECK(exchange->answer.find("only reads") != std::string::npos);
+    };
+    refused(world.call(R"({"name":"erase"})"));
+    const Json params = {{"name", "erase"}, {"arguments", Json::object()}};
+    const Json request = {
+        {"jsonrpc", "2.0"}, {"id", 1}, {"method", "tools/call"}, {"params", modern(params)}};
+    refused(world.host.http("POST", "/mcp",
+                            {{"Content-Type", "application/json"},
+                             {"Accept", "application/json, text/event-stream"},
+                             {"MCP-Protocol-Version", "2026-07-28"},
+                             {"Mcp-Method", "tools/call"},
+                             {"Mcp-Name", "erase"}},
+                            request.dump(), world.view));
+    const auto bad = world.call(R"({"name":"echo","arguments":{"text":1}})");
+    CHECK(bad->status == 400);
+    CHECK(bad->answer_header("WWW-Authenticate").empty());
+    Client client(world.host, world.view);  // not over HTTP: as ever
+    CHECK(client.call(1, "erase", {{"text", "x"}})["result"]["isError"] == true);
   }
 
   TEST_CASE("it is asked once a call, before the arguments are checked; none that is not served") {
