@@ -99,6 +99,7 @@ Dispatcher::Dispatcher(asio::any_io_executor executor, const ServerOptions& opti
       results_(options, capabilities_),
       states_(options.state_key, options.ask_time),
       ground_{executor, options_, states_},
+      subscriptions_(executor),
       observer_(std::move(observer)),
       calls_(executor) {}
 

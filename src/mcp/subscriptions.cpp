@@ -22,6 +22,30 @@ void Subscriptions::updated(std::string_view uri) {
   for (Subscription* one : all_) one->note(uri);
 }
 
+void Subscriptions::wake_soon(Subscription& one) {
+  if (std::exchange(one.due_, true)) return;
+  due_.push_back(&one);
+  if (!posted_) post_wake();
+}
+
+void Subscriptions::post_wake() {
+  posted_ = true;
+  asio::post(executor_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) wake_some();
+  });
+}
+
+void Subscriptions::wake_some() {
+  posted_ = false;
+  for (std::size_t i = 0; i < kWokenAtOnce && !due_.empty(); ++i) {
+    Subscription* const one = due_.front();
+    due_.pop_front();
+    one->due_ = false;
+    one->wake_.cancel();
+  }
+  if (!due_.empty()) post_wake();
+}
+
 Subscription::Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
                            rpc::Json id, std::shared_ptr<const Permit> permit,
                            const std::set<std::string, std::less<>>* watched)
@@ -33,19 +57,22 @@ Subscription::Subscription(Subscriptions& all, asio::any_io_executor executor, C
       watched_(watched),
       wake_(std::move(executor)) {}
 
-Subscription::~Subscription() { all_.all_.erase(place_); }
+Subscription::~Subscription() {
+  all_.all_.erase(place_);
+  if (due_) all_.due_.remove(this);
+}
 
 void Subscription::note(Change change) {
   if (!filter_.wants(change)) return;
   changed_.set(static_cast<std::size_t>(change));
-  wake_.cancel();
+  all_.wake_soon(*this);
 }
 
 void Subscription::note(std::string_view uri) {
   const auto& uris = watched_ != nullptr ? *watched_ : filter_.uris;
   if (!uris.contains(uri)) return;
   updated_.emplace(uri);
-  wake_.cancel();
+  all_.wake_soon(*this);
 }
 
 void Subscription::stop() {

@@ -2,7 +2,9 @@
 //
 // A subscription never queues: it keeps which kinds of change and which of its resources are still
 // to be told, so that whoever reads slowly hears "changed" once for many changes, and what is kept
-// is bounded by what was subscribed to. One executor. Lifetime: the list longer than its members.
+// is bounded by what was subscribed to. When there are many, some are woken at a time, and whatever
+// else the executor has to do goes between. One executor. Lifetime: the list longer than its
+// members.
 #pragma once
 
 #include <bitset>
@@ -12,6 +14,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/asio.h"
 #include "mcp/eras.h"
@@ -36,13 +39,25 @@ class Subscription;
 
 class Subscriptions {
  public:
+  static constexpr std::size_t kWokenAtOnce = 32;
+
+  explicit Subscriptions(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
   void changed(Change change);
   void updated(std::string_view uri);
   std::size_t size() const { return all_.size(); }
 
  private:
   friend class Subscription;
+  void wake_soon(Subscription& one);
+  void wake_some();
+  void post_wake();
+
+  asio::any_io_executor executor_;
   std::list<Subscription*> all_;
+  std::list<Subscription*> due_;  // have something to tell and are not woken yet
+  bool posted_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // known to what is posted
 };
 
 class Subscription {
@@ -70,6 +85,7 @@ class Subscription {
 
   Subscriptions& all_;
   std::list<Subscription*>::iterator place_;
+  bool due_ = false;  // among those to be woken
   ChangeFilter filter_;
   rpc::Json id_;
   std::shared_ptr<const Permit> permit_;
