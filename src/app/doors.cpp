@@ -26,13 +26,14 @@ constexpr int kLastTurns = 1000;
 constexpr std::size_t kMetricsConnections = 64;
 constexpr base::Millis kMetricsWindow{300000};
 constexpr std::string_view kScripts = "/tools/call";
-constexpr std::array<std::string_view, 4> kCounted{"http /tools/call", "http /metrics",
-                                                   "http /livez", "http /readyz"};
+constexpr std::array<std::string_view, 5> kCounted{"http /tools/call", "http /messages",
+                                                   "http /metrics", "http /livez", "http /readyz"};
 
 // What an answer is counted under: few names, whatever is asked for.
 std::string_view counted_as(std::string_view path) {
   constexpr std::string_view kWord = "http ";
   if (is_mcp_path(path)) return "http /mcp";
+  if (is_sse_path(path)) return "http /sse";
   for (const std::string_view name : kCounted) {
     if (name.substr(kWord.size()) == path) return name;
   }
@@ -261,22 +262,27 @@ std::string Doors::readiness() const {
 
 rpc::HttpRest Doors::route(std::shared_ptr<rpc::HttpExchange> exchange) {
   const std::string_view path = exchange->path();
-  if (path == kScripts || is_mcp_path(path)) return route_mcp(std::move(exchange));
+  if (path == kScripts || path == mcp::Server::kMessagesPath || is_mcp_path(path) ||
+      is_sse_path(path)) {
+    return route_mcp(std::move(exchange));
+  }
   if (engine_.oauth() != nullptr && is_resource_metadata(path, *engine_.oauth())) {
     answer_resource_metadata(*exchange);
     return std::nullopt;
   }
   if (!route_operations(*exchange)) {
     refuse(*exchange, "there is no " + std::string(path) +
-                          "; there are /mcp, /tools/call, /metrics, /livez, /readyz");
+                          "; there are /mcp, /tools/call, /sse, /metrics, /livez, /readyz");
   }
   return std::nullopt;
 }
 
 rpc::HttpRest Doors::route_mcp(std::shared_ptr<rpc::HttpExchange> exchange) {
   const bool scripts = exchange->path() == kScripts;
+  const bool messages = exchange->path() == mcp::Server::kMessagesPath;
+  const bool old_stream = is_sse_path(exchange->path());
   Result<mcp::View> view =
-      scripts ? Result<mcp::View>(door_->view) : view_of(exchange->path(), door_->view);
+      scripts || messages ? Result<mcp::View>(door_->view) : view_of(exchange->path(), door_->view);
   if (!view) {
     refuse(*exchange, view.error().message);
     return std::nullopt;
@@ -287,6 +293,8 @@ rpc::HttpRest Doors::route_mcp(std::shared_ptr<rpc::HttpExchange> exchange) {
     refuse_former(*exchange, challenge_);
     return std::nullopt;
   }
+  if (old_stream) return engine_.server().handle_sse(std::move(exchange), std::move(*view));
+  if (messages) return engine_.server().handle_messages(std::move(exchange), std::move(*view));
   if (recording_ != nullptr) {
     exchange = std::make_shared<RecordedExchange>(std::move(exchange), *recording_);
   }

@@ -9,6 +9,7 @@
 #include "app/bus_events.h"
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
+#include "app/mcp_options.h"
 #include "app/night_watch.h"
 #include "app/oauth_options.h"
 #include "app/outbound_options.h"
@@ -117,15 +118,6 @@ workers::ShellOptions shell_options(const Config& config, const DataDirectory& d
   options.lease = config.duration("work.lease_ms");
   options.output.keep = config.duration("output.keep");
   options.output.max_bytes = static_cast<std::uint64_t>(config.number("output.max_bytes"));
-  return options;
-}
-
-mcp::ServerOptions server_options(const Config& config) {
-  mcp::ServerOptions options;
-  options.version = MAHAVISHNU_VERSION;
-  options.instructions = tools::instructions();
-  options.max_in_flight_per_connection =
-      static_cast<std::size_t>(config.number("rpc.max_in_flight"));
   return options;
 }
 
@@ -287,6 +279,7 @@ awaitable<Status> Engine::start_parts() {
       [&p, more = std::move(service_settings.more_metrics)](control::Metrics& metrics) {
         more(metrics);
         add_metrics(p.caches, metrics);
+        if (p.server) add_metrics(p.server->replay_figures(), metrics);
         if (p.night) p.night->add_metrics(metrics);
         if (p.opensearch) add_metrics(p.opensearch->figures(), metrics);
       };

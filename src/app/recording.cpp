@@ -194,9 +194,9 @@ void RecordedExchange::respond(int status, std::string_view content_type, std::s
   rest_->respond(status, content_type, std::move(body), std::move(headers));
 }
 
-awaitable<bool> RecordedExchange::send_event(std::string data) {
-  recording_.answered(on_, data);
-  co_return co_await rest_->send_event(std::move(data));
+awaitable<bool> RecordedExchange::send_event(rpc::Event event) {
+  recording_.answered(on_, event.data);
+  co_return co_await rest_->send_event(std::move(event));
 }
 
 }  // namespace mahavishnu::app

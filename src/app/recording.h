@@ -2,7 +2,8 @@
 // read and wrote it, as a transcript that tests/transcripts/run.py plays again.
 //
 // The lines (each may name its connection with "on"; without it is stdio):
-//   {"recorded": VERSION, "args": […], "env": {…}}    first: how to start a server that is like this
+//   {"recorded": VERSION, "args": […], "env": {…}}    first: how to start a server that is like
+//   this
 //   {"open": "socket 1", "args": […]}        a client came to the socket, and how it is bound
 //   {"in": {…}} {"raw": "…"} {"hex": "…"}    a message; text that is none; bytes that are no text
 //   {"in": {…}, "http": {"method", "path", "headers"}, "on": "http 1"}    a request
@@ -11,8 +12,8 @@
 //   {"end": 0}                                       the client's input ended
 // Of HTTP's headers only those that say what a request means are kept: no credential. The names of
 // sessions are replaced by <session 1>, …. What stands in messages stays: whoever passes the file
-// on reads it first. Control thread only, writing apart (transcript_file). Lifetime: longer than
-// the doors.
+// on reads it first. What goes over HTTP+SSE (2024-11-05) is not recorded. Control thread only,
+// writing apart (transcript_file). Lifetime: longer than the doors.
 #pragma once
 
 #include <map>
@@ -94,8 +95,10 @@ class RecordedExchange final : public rpc::HttpExchange {
   std::string_view caller() const override { return rest_->caller(); }
   void respond(int status, std::string_view content_type, std::string body,
                rpc::HeaderList headers) override;
-  void start_stream(rpc::HeaderList headers) override { rest_->start_stream(std::move(headers)); }
-  base::awaitable<bool> send_event(std::string data) override;
+  void start_stream(rpc::HeaderList headers, std::optional<rpc::Event> first) override {
+    rest_->start_stream(std::move(headers), std::move(first));
+  }
+  base::awaitable<bool> send_event(rpc::Event event) override;
   void end_stream() override { rest_->end_stream(); }
   void on_gone(std::function<void()> callback) override { rest_->on_gone(std::move(callback)); }
   bool gone() const override { return rest_->gone(); }

@@ -13,11 +13,17 @@ using base::ErrorCode;
 using base::fail;
 
 constexpr std::string_view kEndpoint = "/mcp";
+constexpr std::string_view kStream = "/sse";
+static_assert(kEndpoint.size() == kStream.size());
 constexpr std::string_view kReadOnly = "/readonly";
 constexpr std::string_view kToolset = "/x/";
 
 bool holds(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool is_below(std::string_view path, std::string_view root) {
+  return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
 }
 
 // The toolsets a URL may name: all of them, unless the server was started with some.
@@ -35,10 +41,8 @@ base::Error no_toolset(std::string_view name, const std::vector<std::string>& na
 
 }  // namespace
 
-bool is_mcp_path(std::string_view path) {
-  return path.starts_with(kEndpoint) &&
-         (path.size() == kEndpoint.size() || path[kEndpoint.size()] == '/');
-}
+bool is_mcp_path(std::string_view path) { return is_below(path, kEndpoint); }
+bool is_sse_path(std::string_view path) { return is_below(path, kStream); }
 
 base::Result<mcp::View> view_of(std::string_view path, mcp::View served) {
   std::string_view rest = path.substr(kEndpoint.size());
@@ -51,14 +55,16 @@ base::Result<mcp::View> view_of(std::string_view path, mcp::View served) {
   if (!rest.starts_with(kToolset) || rest.find('/', kToolset.size()) != rest.npos) {
     return fail(ErrorCode::NotFound,
                 "there is no " + std::string(path) +
-                    "; there are /mcp, /mcp/readonly, /mcp/x/TOOLSET and /mcp/x/TOOLSET/readonly");
+                    "; there are ROOT, ROOT/readonly, ROOT/x/TOOLSET and ROOT/x/TOOLSET/readonly, "
+                    "ROOT being /mcp, or /sse for clients of 2024-11-05");
   }
   const std::string_view toolset = rest.substr(kToolset.size());
   const auto names = offered(served);
   if (!holds(names, toolset)) return tl::unexpected(no_toolset(toolset, names));
   if (!served.tools.empty()) {
-    return fail(ErrorCode::NotFound,
-                "this server names its tools one by one (--tools), not by toolsets; use /mcp");
+    return fail(
+        ErrorCode::NotFound,
+        "this server names its tools one by one (--tools), not by toolsets; use /mcp or /sse");
   }
   served.toolsets = {std::string(toolset)};
   return served;

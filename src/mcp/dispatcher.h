@@ -91,6 +91,7 @@ class Dispatcher {
 
   // From now on calls are refused with Unavailable, and no stream begins.
   void drain() { draining_ = true; }
+  bool draining() const { return draining_; }
 
   Calls& calls() { return calls_; }
   Subscriptions& subscriptions() { return subscriptions_; }

@@ -38,6 +38,9 @@ inline bool has_structure(Revision revision) { return revision >= Revision::k202
 // Batches came with 2025-03-26 and went with 2025-06-18.
 inline bool has_batches(Revision revision) { return revision == Revision::k2025_03_26; }
 
+// Events without data, which tell a client that it may come back (SEP-1699).
+inline bool has_polling(Revision revision) { return revision == Revision::k2025_11_25; }
+
 // What `initialize` answers: the revision asked for, or the newest legacy one. Never modern.
 Revision negotiate(std::string_view requested);
 

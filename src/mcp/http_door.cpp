@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kSessionHeader = "Mcp-Session-Id";
+constexpr std::string_view kLastEvent = "Last-Event-ID";
 
 void respond(const Exchange& exchange, Reply reply) {
   rpc::HeaderList headers;
@@ -94,14 +95,15 @@ std::optional<Reply> check_modern(const RequestHeaders& headers, const rpc::Requ
   return error ? std::optional<Reply>(refused(*error)) : std::nullopt;
 }
 
-// Turns the answer into an event stream with the first notification.
+// Turns the answer of a request without a session into an event stream with the first notification.
 class StreamSink final : public NoticeSink {
  public:
   explicit StreamSink(Exchange exchange) : exchange_(std::move(exchange)) {}
 
   base::awaitable<bool> send(std::string text) override {
     open();
-    co_return co_await exchange_->send_event(std::move(text));
+    rpc::Event event{std::move(text)};
+    co_return co_await exchange_->send_event(std::move(event));
   }
 
   void open() {
@@ -129,6 +131,7 @@ void stop_when_gone(const Exchange& exchange, const std::shared_ptr<RunningCall>
 
 HttpDoor::HttpDoor(Dispatcher& dispatcher)
     : dispatcher_(dispatcher),
+      replays_(dispatcher.options().replay),
       sessions_(dispatcher.options().max_sessions, dispatcher.options().session_idle) {}
 
 rpc::HttpRest HttpDoor::handle(Exchange exchange, View view) {
@@ -136,7 +139,8 @@ rpc::HttpRest HttpDoor::handle(Exchange exchange, View view) {
   if (exchange->method() == "POST") return post(std::move(exchange), std::move(view));
   if (exchange->method() == "DELETE" && !modern_header(exchange)) {
     end_session(exchange, view);
-  } else if (exchange->method() == "GET" && !modern_header(exchange) && dispatcher_.tells()) {
+  } else if (exchange->method() == "GET" && !modern_header(exchange) &&
+             (dispatcher_.tells() || header(exchange, kLastEvent))) {
     return open_stream(std::move(exchange), view);
   } else {
     // GET opens a stream for what the server says unasked, where it ever says something.
@@ -151,7 +155,8 @@ rpc::HttpRest HttpDoor::handle(Exchange exchange, View view) {
   return std::nullopt;
 }
 
-// A session has one stream: a new one takes the place of the old.
+// A session has one stream: a new one takes the place of the old. Any stream of it that broke goes
+// on here, when the client says what it had last.
 rpc::HttpRest HttpDoor::open_stream(Exchange exchange, const View& view) {
   if (!accepts_stream(exchange->header("Accept"))) {
     refuse(exchange, 406, "Accept must list text/event-stream");
@@ -159,22 +164,49 @@ rpc::HttpRest HttpDoor::open_stream(Exchange exchange, const View& view) {
   }
   auto session = session_of(exchange, view, rpc::RequestId{});
   if (!session) return std::nullopt;
+  if (const auto last = header(exchange, kLastEvent); last && !last->empty()) {
+    auto place = session->replay ? session->replay->find(*last) : Replay::Place{};
+    if (place.stream) return resume(std::move(session), std::move(place), std::move(exchange));
+    // What the session's stream told is a hint to look; of a call's, the answer is missing.
+    if (!EventStream::is_of_session(*last) || !dispatcher_.tells()) {
+      refuse(exchange, 400,
+             "Last-Event-ID names no event of this session that is still kept; ask again");
+      return std::nullopt;
+    }
+  }
   if (const auto old = session->stream.lock()) old->stop(StopCause::ByCaller);
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, rpc::RequestId{});
   session->stream = running;
-  stop_when_gone(exchange, running);
-  return tell(std::move(session), std::move(exchange), view.permit, std::move(running));
+  auto stream = stream_of(*session, std::move(exchange), EventStream::Of::Session);
+  stream->when_left(dispatcher_.executor(), dispatcher_.options().replay.age,
+                    [weak = std::weak_ptr<RunningCall>(running)] {
+                      if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
+                    });
+  stream->open();
+  return tell(std::move(session), std::move(stream), view.permit, std::move(running));
 }
 
-base::awaitable<void> HttpDoor::tell(std::shared_ptr<Session> session, Exchange exchange,
+base::awaitable<void> HttpDoor::tell(std::shared_ptr<Session> session,
+                                     std::shared_ptr<EventStream> stream,
                                      std::shared_ptr<const Permit> permit,
                                      std::shared_ptr<RunningCall> running) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  StreamSink sink(exchange);
-  sink.open();
-  co_await dispatcher_.tell_session(std::move(running), std::move(session), std::move(permit),
-                                    sink);
-  exchange->end_stream();
+  co_await dispatcher_.tell_session(std::move(running), session, std::move(permit), *stream);
+  std::string nothing;
+  co_await stream->end(std::move(nothing));
+}
+
+base::awaitable<void> HttpDoor::resume([[maybe_unused]] std::shared_ptr<Session> session,
+                                       Replay::Place place, Exchange exchange) {
+  co_await place.stream->resume(std::move(exchange), place.number);
+}
+
+std::shared_ptr<EventStream> HttpDoor::stream_of(Session& session, Exchange exchange,
+                                                 EventStream::Of what) {
+  if (!session.replay) session.replay = std::make_shared<Replay>(replays_);
+  const base::Millis retry =
+      has_polling(session.revision) ? dispatcher_.options().stream_retry : base::Millis(0);
+  return std::make_shared<EventStream>(session.replay, std::move(exchange), what, retry);
 }
 
 rpc::HttpRest HttpDoor::post(Exchange exchange, View view) {
@@ -241,7 +273,7 @@ rpc::HttpRest HttpDoor::modern(Exchange exchange, View view, rpc::Request reques
   auto& call = std::get<PreparedCall>(taken);
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), nullptr, call.id);
   stop_when_gone(exchange, running);
-  return run(nullptr, std::move(exchange), std::move(view), std::move(call), std::move(running));
+  return run(std::move(exchange), std::move(view), std::move(call), std::move(running));
 }
 
 rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request request) {
@@ -266,11 +298,11 @@ rpc::HttpRest HttpDoor::legacy(Exchange exchange, View view, rpc::Request reques
     return std::nullopt;
   }
   auto running = std::make_shared<RunningCall>(dispatcher_.calls(), &session->calls, call.id);
-  return run(session, std::move(exchange), std::move(view), std::move(call), std::move(running));
+  return run_in_session(std::move(session), std::move(exchange), std::move(view), std::move(call),
+                        std::move(running));
 }
 
-base::awaitable<void> HttpDoor::run([[maybe_unused]] std::shared_ptr<Session> session,
-                                    Exchange exchange, View view, PreparedCall call,
+base::awaitable<void> HttpDoor::run(Exchange exchange, View view, PreparedCall call,
                                     std::shared_ptr<RunningCall> running) {
   StreamSink sink(exchange);
   auto reply = co_await dispatcher_.reply_to(std::move(running), std::move(call), view, &sink);
@@ -280,8 +312,30 @@ base::awaitable<void> HttpDoor::run([[maybe_unused]] std::shared_ptr<Session> se
   }
   // A cancelled call has no reply, but its exchange must end: with a stream that says nothing.
   sink.open();
-  if (reply) co_await exchange->send_event(std::move(reply->text));
+  if (reply) {
+    rpc::Event event{std::move(reply->text)};
+    co_await exchange->send_event(std::move(event));
+  }
   exchange->end_stream();
+}
+
+// The session holds the table that the call is in.
+base::awaitable<void> HttpDoor::run_in_session(std::shared_ptr<Session> session, Exchange exchange,
+                                               View view, PreparedCall call,
+                                               std::shared_ptr<RunningCall> running) {
+  const auto stream = stream_of(*session, exchange, EventStream::Of::Call);
+  stream->be_patient(dispatcher_.executor(), dispatcher_.options().stream_after,
+                     dispatcher_.options().stream_hold);
+  auto reply =
+      co_await dispatcher_.reply_to(std::move(running), std::move(call), view, stream.get());
+  if (reply && stream->forgo()) {
+    respond(exchange, std::move(*reply));
+    co_return;
+  }
+  exchange.reset();
+  std::string last;
+  if (reply) last = std::move(reply->text);
+  co_await stream->end(std::move(last));
 }
 
 void HttpDoor::initialize(const Exchange& exchange, const View& view, const rpc::Request& request) {

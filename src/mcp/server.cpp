@@ -6,6 +6,7 @@
 #include "mcp/dispatcher.h"
 #include "mcp/http_door.h"
 #include "mcp/script_door.h"
+#include "mcp/sse_door.h"
 
 namespace mahavishnu::mcp {
 
@@ -14,13 +15,18 @@ struct Server::State {
         Catalog catalog, Observer observer)
       : dispatcher(executor, options, std::move(registry), std::move(catalog), std::move(observer)),
         http(dispatcher),
+        sse(dispatcher, [this](rpc::Connection& connection,
+                               View view) { return serve(connection, std::move(view)); }),
         script(dispatcher),
         idle(executor) {
     idle.expires_at(asio::steady_timer::time_point::max());
   }
 
+  base::awaitable<void> serve(rpc::Connection& connection, View view);
+
   Dispatcher dispatcher;
   HttpDoor http;
+  SseDoor sse;
   ScriptDoor script;
   std::list<ConnectionDoor*> connections;  // being served
   asio::steady_timer idle;                 // cancelled when the last of them ends
@@ -41,12 +47,16 @@ base::Result<std::unique_ptr<Server>> Server::create(asio::any_io_executor execu
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
-base::awaitable<void> Server::serve(rpc::Connection& connection, View view) {
-  ConnectionDoor door(state_->dispatcher, connection, std::move(view));
-  const auto place = state_->connections.insert(state_->connections.end(), &door);
+base::awaitable<void> Server::State::serve(rpc::Connection& connection, View view) {
+  ConnectionDoor door(dispatcher, connection, std::move(view));
+  const auto place = connections.insert(connections.end(), &door);
   co_await door.serve();
-  state_->connections.erase(place);
-  if (state_->connections.empty()) state_->idle.cancel();
+  connections.erase(place);
+  if (connections.empty()) idle.cancel();
+}
+
+base::awaitable<void> Server::serve(rpc::Connection& connection, View view) {
+  return state_->serve(connection, std::move(view));
 }
 
 void Server::changed(Change change) { state_->dispatcher.subscriptions().changed(change); }
@@ -55,8 +65,19 @@ void Server::updated(std::string_view uri) { state_->dispatcher.subscriptions().
 
 bool Server::is_watched() const { return state_->dispatcher.subscriptions().size() > 0; }
 
+ReplayFigures Server::replay_figures() const { return state_->http.replay_figures(); }
+
 rpc::HttpRest Server::handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
   return state_->http.handle(std::move(exchange), std::move(view));
+}
+
+rpc::HttpRest Server::handle_sse(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
+  return state_->sse.open(std::move(exchange), std::move(view));
+}
+
+rpc::HttpRest Server::handle_messages(std::shared_ptr<rpc::HttpExchange> exchange, View view) {
+  state_->sse.post(*exchange, view);
+  return std::nullopt;
 }
 
 rpc::HttpRest Server::handle_tools_call(std::shared_ptr<rpc::HttpExchange> exchange, View view) {

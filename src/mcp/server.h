@@ -6,6 +6,7 @@
 // doors.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,21 @@
 
 namespace mahavishnu::mcp {
 
+// What is kept of the event streams of sessions, for clients whose connection broke.
+struct ReplayLimits {
+  std::size_t session_events = 1000;
+  std::size_t session_bytes = 1u << 20;
+  std::size_t bytes = 16u << 20;  // of all sessions together
+  base::Millis age{300000};       // and how long
+};
+struct ReplayFigures {
+  std::uint64_t resumed = 0;  // clients that came back and got the rest
+  std::uint64_t refused = 0;  // with an id that is unknown, or of what is not kept any more
+  std::uint64_t dropped = 0;  // events, before their time
+  std::size_t events = 0;     // kept now
+  std::size_t bytes = 0;      // with what they cost beside their text
+};
+
 struct ServerOptions {
   std::string name = "mahavishnu";
   std::string title = "Mahavishnu";
@@ -37,6 +53,14 @@ struct ServerOptions {
   base::Millis progress_interval{100};    // between two notifications of one call's progress
   base::Millis ask_time{600000};          // for a client's answer to a question
   std::size_t max_subscriptions = 10000;  // streams of changes; one more is refused
+  ReplayLimits replay;
+  // A session's call that takes longer is answered on an event stream, so that a client whose
+  // connection breaks can come back for it (2025-11-25).
+  base::Millis stream_after{500};
+  base::Millis stream_retry{1000};  // it waits so long before it does
+  // A connection that waits for such an answer is ended after so long, and the client comes back
+  // for it: for what stands between that forgets long connections. 0: never.
+  base::Millis stream_hold{0};
   // Signs what clients carry between the rounds of a call; "": a random one, so that rounds begun
   // before a restart are void. At most `ask_time` old.
   std::string state_key;
@@ -85,8 +109,17 @@ class Server {
   // Whether anybody wants to know anything: where it costs to say what changed.
   bool is_watched() const;
 
+  // Of the streams of sessions.
+  ReplayFigures replay_figures() const;
+
   // POST, GET and DELETE of the MCP endpoint.
   rpc::HttpRest handle_mcp(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+
+  // The transport of 2024-11-05: GET of its event stream, and POST of the messages for it, to the
+  // path that the stream names (kMessagesPath).
+  rpc::HttpRest handle_sse(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+  rpc::HttpRest handle_messages(std::shared_ptr<rpc::HttpExchange> exchange, View view);
+  static constexpr std::string_view kMessagesPath = "/messages";
 
   // POST /tools/call for scripts: {"name","arguments"} → the structured result, or 4xx/5xx and
   // {"error":{"code","message","data"?}}.

@@ -1,31 +1,8 @@
 #include "mcp/sessions.h"
 
-#include <sys/random.h>
-
-#include <array>
-#include <cerrno>
-#include <system_error>
+#include "mcp/unguessable.h"
 
 namespace mahavishnu::mcp {
-namespace {
-
-// 128 bits as 32 hexadecimal digits (visible ASCII, as the header requires).
-std::string unguessable_id() {
-  std::array<unsigned char, 16> bits{};
-  if (getentropy(bits.data(), bits.size()) != 0) {
-    throw std::system_error(errno, std::generic_category(), "getentropy");
-  }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string id;
-  for (const unsigned char byte : bits) {
-    id += kDigits[byte >> 4];
-    id += kDigits[byte & 15];
-  }
-  return id;
-}
-
-}  // namespace
-
 std::shared_ptr<Session> Sessions::open(std::string caller, Revision revision, base::MonoTime now) {
   expire(now);
   if (by_use_.size() >= most_ && !by_use_.empty()) remove(std::prev(by_use_.end()));

@@ -14,6 +14,7 @@
 #include "mcp/calls.h"
 #include "mcp/eras.h"
 #include "mcp/peer.h"
+#include "mcp/replay.h"
 
 namespace mahavishnu::mcp {
 
@@ -25,6 +26,7 @@ struct Session : Peer {
   CallTable calls;
   // The stream on which it is told of changes, while there is one.
   std::weak_ptr<RunningCall> stream;
+  std::shared_ptr<Replay> replay;  // made with its first stream
 };
 
 class Sessions {

@@ -61,6 +61,7 @@ ResponseFrame HttpConnection::frame(std::string_view cors_origin) const {
 
 void HttpConnection::read_more() {
   if (reading_ || input_ended_ || phase_ == Phase::Closing || phase_ == Phase::Closed) return;
+  if (phase_ == Phase::Handling && in_.size() == 0) return watch_input();
   std::size_t wanted = ReadBuffer::kIdleBytes;
   if (phase_ == Phase::Body) {
     const auto& request = parser_.request();
@@ -75,6 +76,22 @@ void HttpConnection::read_more() {
                           [self = shared_from_this()](asio::error_code error, std::size_t bytes) {
                             self->on_read(error, bytes);
                           });
+}
+
+void HttpConnection::watch_input() {
+  in_.release();
+  reading_ = true;
+  socket_.async_wait(asio::socket_base::wait_read,
+                     [self = shared_from_this()](asio::error_code error) {
+                       std::size_t bytes = 0;
+                       if (!error && self->phase_ != Phase::Closed) {
+                         self->in_.make_room(kLeastRoom, ReadBuffer::kIdleBytes);
+                         bytes = self->socket_.read_some(
+                             asio::buffer(self->in_.free_begin(), self->in_.free_size()), error);
+                       }
+                       if (error == asio::error::would_block) error = {};
+                       self->on_read(error, bytes);
+                     });
 }
 
 void HttpConnection::on_read(asio::error_code error, std::size_t bytes) {
@@ -270,9 +287,11 @@ void HttpConnection::respond(SocketExchange& exchange, int status, std::string_v
   exchange_ended();
 }
 
-void HttpConnection::start_stream(SocketExchange& exchange, const rpc::HeaderList& headers) {
+void HttpConnection::start_stream(SocketExchange& exchange, const rpc::HeaderList& headers,
+                                  const std::optional<rpc::Event>& first) {
   if (!http_1_1_) keep_alive_ = false;  // without chunks the end of the connection ends the body
   append_stream_head(out_, frame(exchange.cors_origin()), headers);
+  if (first && !head_only_) append_chunk(out_, event_text(*first), http_1_1_);
   last_event_ = shared_->now;
   flush();
 }
@@ -283,8 +302,8 @@ void HttpConnection::append_event(std::string_view text) {
   flush();
 }
 
-void HttpConnection::send_event(SocketExchange&, std::string_view data) {
-  append_event(event_text(data));
+void HttpConnection::send_event(SocketExchange&, const rpc::Event& event) {
+  append_event(event_text(event));
 }
 
 void HttpConnection::end_stream(SocketExchange& exchange) {
@@ -404,9 +423,11 @@ void HttpConnection::sweep() {
     ++shared_->stats.timed_out;
     return close();
   }
-  if (current_ != nullptr && current_->streaming() && backlog() == 0 &&
-      shared_->now - last_event_ >= limits.stream_keep_alive) {
-    return append_event(": keep-alive\n\n");
+  if (current_ != nullptr && current_->streaming() && backlog() == 0) {
+    if (shared_->now - last_event_ >= limits.stream_keep_alive) {
+      return append_event(": keep-alive\n\n");
+    }
+    out_ = std::string();  // it may be silent for long
   }
   sweep_phase();
 }

@@ -4,8 +4,9 @@
 // One request at a time: what a client pipelines behind it waits unparsed in a bounded buffer, and
 // the answers of a turn leave in one write. While a handler is pending the connection keeps
 // reading, so that a peer that goes away is noticed. Everything is driven by completions, not by a
-// coroutine: an idle connection costs its socket, one pending read and 4 KiB. One executor; shared
-// by the server's list and by what is pending on the socket.
+// coroutine: an idle connection costs its socket, one pending read and 4 KiB; one whose request is
+// being answered, for hours where it is a stream, only waits for input and has no room for it. One
+// executor; shared by the server's list and by what is pending on the socket.
 #pragma once
 
 #include <cstdint>
@@ -84,8 +85,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // For the exchange in progress only.
   void respond(SocketExchange& exchange, int status, std::string_view content_type,
                std::string_view body, const rpc::HeaderList& headers);
-  void start_stream(SocketExchange& exchange, const rpc::HeaderList& headers);
-  void send_event(SocketExchange& exchange, std::string_view data);
+  void start_stream(SocketExchange& exchange, const rpc::HeaderList& headers,
+                    const std::optional<rpc::Event>& first);
+  void send_event(SocketExchange& exchange, const rpc::Event& event);
   void end_stream(SocketExchange& exchange);
   void dropped(SocketExchange& exchange, bool streaming);  // its handler ended without an answer
   std::size_t backlog() const { return out_.size() - sent_; }
@@ -97,6 +99,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   // In.
   void read_more();
+  void watch_input();
   void on_read(asio::error_code error, std::size_t bytes);
   void input_ended();
   void process();

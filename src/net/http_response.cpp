@@ -60,6 +60,12 @@ void append_header(std::string& out, std::string_view name, std::string_view val
   out += "\r\n";
 }
 
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out += name;
+  out += value;
+  out += '\n';
+}
+
 void append_common(std::string& out, const ResponseFrame& frame, const rpc::HeaderList& headers) {
   for (const auto& [name, value] : headers) append_header(out, name, value);
   if (!frame.cors_origin.empty()) {
@@ -127,14 +133,16 @@ void append_chunk(std::string& out, std::string_view bytes, bool chunked) {
 }
 
 // A line break in the data would end the field: each line gets its own (HTML, section 9.2.6).
-std::string event_text(std::string_view data) {
+std::string event_text(const rpc::Event& event) {
   std::string text;
-  text.reserve(data.size() + 16);
+  text.reserve(event.data.size() + event.id.size() + 32);
+  if (!event.name.empty()) append_field(text, "event: ", event.name);
+  if (!event.id.empty()) append_field(text, "id: ", event.id);
+  if (event.retry_ms > 0) append_field(text, "retry: ", std::to_string(event.retry_ms));
+  std::string_view data = event.data;
   for (;;) {
     const auto end = data.find_first_of("\r\n");
-    text += "data: ";
-    text += data.substr(0, end);
-    text += '\n';
+    append_field(text, "data: ", data.substr(0, end));
     if (end == std::string_view::npos) break;
     data.remove_prefix(data.substr(end).starts_with("\r\n") ? end + 2 : end + 1);
   }

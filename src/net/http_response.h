@@ -32,6 +32,6 @@ std::string error_body(int status, std::string_view message);
 
 // As one chunk when `chunked`; never empty (an empty chunk would end the body).
 void append_chunk(std::string& out, std::string_view bytes, bool chunked);
-std::string event_text(std::string_view data);
+std::string event_text(const rpc::Event& event);
 
 }  // namespace mahavishnu::net

@@ -41,6 +41,13 @@ class ReadBuffer {
     }
   }
 
+  // Gives its memory back where nothing is left in it.
+  void release() {
+    if (size() > 0) return;
+    bytes_.reset();
+    capacity_ = begin_ = end_ = 0;
+  }
+
  private:
   void reallocate(std::size_t capacity) {
     auto moved = std::make_unique_for_overwrite<char[]>(capacity);

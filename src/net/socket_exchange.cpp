@@ -49,25 +49,27 @@ void SocketExchange::respond(int status, std::string_view content_type, std::str
   std::exchange(connection_, nullptr)->respond(*this, status, content_type, body, headers);
 }
 
-void SocketExchange::start_stream(rpc::HeaderList headers) {
+void SocketExchange::start_stream(rpc::HeaderList headers, std::optional<rpc::Event> first) {
   if (!may(State::Open, "start_stream")) return;
   state_ = State::Streaming;
-  connection_->start_stream(*this, headers);
+  connection_->start_stream(*this, headers, first);
 }
 
-base::awaitable<bool> SocketExchange::send_event(std::string data) {
-  return send(shared_from_this(), std::move(data));
+base::awaitable<bool> SocketExchange::send_event(rpc::Event event) {
+  return send(shared_from_this(), std::move(event));
 }
 
-base::awaitable<bool> SocketExchange::send(std::shared_ptr<SocketExchange> self, std::string data) {
+base::awaitable<bool> SocketExchange::send(std::shared_ptr<SocketExchange> self, rpc::Event event) {
+  const bool began_streaming = self->state_ == State::Streaming;
   bool waiting = true;
   while (waiting && self->connection_ != nullptr &&
          self->connection_->backlog() > kMaxStreamBacklog) {
     if (!self->room_) self->room_.emplace(self->shared_->executor);
     waiting = co_await self->room_->wait();
   }
+  if (began_streaming && self->state_ == State::Ended) co_return false;  // while this waited
   const bool allowed = waiting && self->may(State::Streaming, "send_event");
-  if (allowed) self->connection_->send_event(*self, data);
+  if (allowed) self->connection_->send_event(*self, event);
   co_return allowed && !self->gone_;
 }
 

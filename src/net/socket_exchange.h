@@ -28,8 +28,8 @@ class SocketExchange final : public rpc::HttpExchange,
 
   void respond(int status, std::string_view content_type, std::string body,
                rpc::HeaderList headers) override;
-  void start_stream(rpc::HeaderList headers) override;
-  base::awaitable<bool> send_event(std::string data) override;
+  void start_stream(rpc::HeaderList headers, std::optional<rpc::Event> first) override;
+  base::awaitable<bool> send_event(rpc::Event event) override;
   void end_stream() override;
   void on_gone(std::function<void()> callback) override;
   bool gone() const override { return gone_; }
@@ -44,7 +44,7 @@ class SocketExchange final : public rpc::HttpExchange,
   enum class State { Open, Streaming, Ended };
 
   bool may(State needed, const char* what);
-  static base::awaitable<bool> send(std::shared_ptr<SocketExchange> self, std::string data);
+  static base::awaitable<bool> send(std::shared_ptr<SocketExchange> self, rpc::Event event);
 
   std::shared_ptr<HttpShared> shared_;
   HttpConnection* connection_;  // null when it ended or the peer has gone

@@ -36,6 +36,16 @@ TEST_SUITE("url_view") {
     CHECK(view->toolsets == Names{"ops"});
   }
 
+  TEST_CASE("the old stream has the same below it") {
+    CHECK(is_sse_path("/sse"));
+    CHECK(is_sse_path("/sse/readonly"));
+    CHECK_FALSE(is_sse_path("/ssex"));
+    CHECK_FALSE(is_mcp_path("/sse"));
+    CHECK(view_of("/sse/readonly", served())->read_only);
+    CHECK(view_of("/sse/x/ops", served())->toolsets == Names{"ops"});
+    CHECK(refusal("/sse/nope").find("/sse") != std::string::npos);
+  }
+
   TEST_CASE("a toolset by its URL is that one alone") {
     CHECK(view_of("/mcp/x/ops", served())->toolsets == Names{"ops"});
     CHECK(view_of("/mcp/x/all", served())->toolsets == Names{"all"});

@@ -100,7 +100,7 @@ class Client:
         if response.headers["Content-Type"] != "text/event-stream":
             return response, [json.loads(read)]
         lines = [line[5:] for line in read.splitlines() if line.startswith("data:")]
-        return response, [json.loads(line) for line in lines]
+        return response, [json.loads(line) for line in lines if line.strip()]
 
     def ask(self, method, params=None, more_headers=None):
         return self.send(method, params or {}, more_headers)[1][-1]
@@ -234,6 +234,36 @@ def check_rounds(client):
     equal(client.error("tools/call", other)["code"], -32602)
 
 
+def events_of(response):
+    """(id, retry, data) of each event until the end of the stream."""
+    fields = [dict(line.split(": ", 1) for line in event.splitlines())
+              for event in response.read().decode().split("\n\n") if event]
+    return [(one.get("id"), one.get("retry"), one["data"]) for one in fields]
+
+
+def check_reconnection(client):
+    """The stream ends before the answer, which waits for the client that comes back (SEP-1699)."""
+    call = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "test_reconnection"}}
+    client.connection.request("POST", "/mcp", json.dumps(call), client.headers("tools/call", {}))
+    (primed, retry, nothing), = events_of(client.connection.getresponse())
+    equal((retry, nothing), ("1000", ""))
+    seen = {primed}
+    for _ in range(2):  # and again, as long as it is kept
+        headers = {**client.headers("", {}), "Last-Event-ID": primed}
+        client.connection.request("GET", "/mcp", headers=headers)
+        again, (answered, _, data) = events_of(client.connection.getresponse())
+        equal(again, (primed, "1000", ""))
+        seen.add(answered)
+        equal(json.loads(data)["id"], 9)
+        equal(json.loads(data)["result"]["content"], [text(
+            "Reconnection test completed successfully. If you received this, the client properly "
+            "reconnected after stream closure.")])
+    equal(len(seen), 2)
+    client.connection.request("GET", "/mcp", headers={**client.headers("", {}), "Last-Event-ID": "x"})
+    response = client.connection.getresponse()
+    equal((response.status, json.loads(response.read())["error"]["code"]), (400, -32600))
+
+
 def check_header_params(client):
     call = {"name": "test_x_mcp_header", "arguments": {"region": "eu", "level": 3}}
     for value, code in (("eu", None), ("=?base64?ZXU=?=", None), (None, -32020), ("us", -32020),
@@ -250,7 +280,8 @@ def run(port):
     """How many checks passed, and lines of those that did not."""
     good, wrong = 0, []
     todo = [(one, revision) for revision in (LEGACY, MODERN) for one in CHECKS]
-    for one, revision in todo + [(check_rounds, MODERN), (check_header_params, MODERN)]:
+    todo += [(check_reconnection, LEGACY), (check_rounds, MODERN), (check_header_params, MODERN)]
+    for one, revision in todo:
         try:
             one(Client(port, revision))
             good += 1

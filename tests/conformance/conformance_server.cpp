@@ -72,6 +72,8 @@ int run(std::uint16_t port) {
   options.title = "Conformance";
   options.version = MAHAVISHNU_VERSION;
   options.progress_interval = base::Millis(10);  // the suite wants each of three, 50 ms apart
+  options.stream_after = base::Millis(300);
+  options.stream_hold = kStreamHold;
   auto server = mcp::Server::create(io.get_executor(), options, all_tools(triggers), {}, offer());
   if (!server) {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());

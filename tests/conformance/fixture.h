@@ -27,6 +27,9 @@ std::vector<mcp::Tool> asking_tools();                          // ask in the mi
 std::vector<mcp::Tool> round_tools();                           // and over several rounds
 mcp::Offer offer();                                             // resources and prompts
 
+// So long a connection is held. All tools but test_reconnection are quicker.
+inline constexpr base::Millis kStreamHold{600};
+
 // The two files that are shown everywhere.
 std::string png();  // one pixel
 std::string wav();  // no sample

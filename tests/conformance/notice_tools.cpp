@@ -30,6 +30,15 @@ Answer messages(Json, Call& call) {
   co_return shown("Tool with logging executed successfully");
 }
 
+// Longer than this server holds a connection: its client comes back for the answer.
+Answer reconnect(Json, Call&) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, 2 * kStreamHold);
+  co_await timer.async_wait(base::as_result);
+  co_return shown(
+      "Reconnection test completed successfully. If you received this, the client properly "
+      "reconnected after stream closure.");
+}
+
 Answer change(std::function<void(mcp::Change)> changed, mcp::Change what) {
   changed(what);
   co_return shown("Change told.");
@@ -46,6 +55,8 @@ std::vector<mcp::Tool> notice_tools(const Triggers& triggers) {
   tools.push_back(tool("test_tool_with_logging", "Logs while it runs", kNoArguments, messages));
   tools.push_back(
       tool("test_logging_tool", "Logs where the request asks for it", kNoArguments, messages));
+  tools.push_back(tool("test_reconnection", "Lets the connection go and answers on the next",
+                       kNoArguments, reconnect));
   tools.push_back(tool("test_trigger_tool_change", "Tells that the tools changed", kNoArguments,
                        trigger(mcp::Change::Tools)));
   tools.push_back(tool("test_trigger_prompt_change", "Tells that the prompts changed", kNoArguments,

@@ -39,7 +39,7 @@ MUST_PASS = {
     "2025-11-25": IN_BOTH + """
     server-initialize logging-set-level ping tools-call-with-logging tools-call-sampling
     tools-call-elicitation elicitation-sep1034-defaults elicitation-sep1330-enums resources-subscribe
-    resources-unsubscribe server-session-lifecycle
+    resources-unsubscribe server-session-lifecycle server-sse-polling
     """.split(),
     "2026-07-28": IN_BOTH + """
     server-stateless sep-2164-resource-not-found caching
@@ -55,7 +55,7 @@ MUST_PASS = {
 }
 NO_TASKS = "the server has no tasks extension yet"
 NOT_YET = {
-    "2025-11-25": {"server-sse-polling": "streams cannot be resumed yet"},
+    "2025-11-25": {},
     "2026-07-28": {
         **dict.fromkeys("""
             tasks-lifecycle tasks-capability-negotiation tasks-wire-fields tasks-request-state-removal

@@ -20,13 +20,19 @@ base::awaitable<ToolResult> echo(Json arguments, Call&) {
 }
 
 // Waits `steps` times (default 1), so that a cancel can come at each.
-base::awaitable<ToolResult> wait(Gate* gate, Json arguments) {
+base::awaitable<ToolResult> wait(Gate* gate, Json arguments, Call& call) {
   const int steps = arguments.value("steps", 1);
+  const bool tells = arguments.value("tells", false);
+  if (tells) call.progress(1, 3, "");
   for (int step = 0; step < steps; ++step) {
     const bool is_through = co_await wait_at(gate);
     if (!is_through) co_return base::fail(base::ErrorCode::Cancelled, "cancelled");
   }
   ++gate->through;
+  for (double progress = 2; tells && progress <= 3; ++progress) {
+    call.progress(progress, 3, "");
+    co_await asio::post(co_await asio::this_coro::executor, base::use_awaitable);
+  }
   if (arguments.value("lines", false)) co_return std::string("{\n\"waited\":\ntrue}");
   co_return std::string(R"({"waited":true})");
 }
@@ -97,9 +103,9 @@ std::vector<mcp::Tool> test_tools(Gate& gate) {
       "required":["text"],"additionalProperties":false})",
                        echo));
   tools.back().at_hand = echo_at_hand;
-  tools.push_back(
-      tool("wait", Effect::ReadOnly, R"({"type":"object"})",
-           [&gate](Json arguments, Call&) { return wait(&gate, std::move(arguments)); }));
+  tools.push_back(tool(
+      "wait", Effect::ReadOnly, R"({"type":"object"})",
+      [&gate](Json arguments, Call& call) { return wait(&gate, std::move(arguments), call); }));
   tools.push_back(tool("fail", Effect::Idempotent, R"({"type":"object"})", fail));
   tools.push_back(tool("crash", Effect::Additive, R"({"type":"object"})", crash));
   tools.push_back(
@@ -163,8 +169,10 @@ std::shared_ptr<support::MemoryExchange> ToolServer::http(std::string method, st
   auto exchange = std::make_shared<support::MemoryExchange>(std::move(method), path,
                                                             std::move(headers), std::move(body));
   group.start([&] {
-    return path == "/mcp" ? server->handle_mcp(exchange, std::move(view))
-                          : server->handle_tools_call(exchange, std::move(view));
+    if (path == "/mcp") return server->handle_mcp(exchange, std::move(view));
+    if (path == "/sse") return server->handle_sse(exchange, std::move(view));
+    if (path.starts_with("/messages")) return server->handle_messages(exchange, std::move(view));
+    return server->handle_tools_call(exchange, std::move(view));
   });
   settle();
   return exchange;

@@ -35,8 +35,8 @@ struct Gate {
 // Until the gate is open; false: cancelled before.
 base::awaitable<bool> wait_at(Gate* gate);
 
-// The tools: echo {text*, times 1..5}, wait {steps, lines}, fail {code, retry_ms}, crash, report
-// {values[]*}, erase (destructive).
+// The tools: echo {text*, times 1..5}, wait {steps, lines, tells: progress 1 before and 2 and 3
+// after it waited}, fail {code, retry_ms}, crash, report {values[]*}, erase (destructive).
 std::vector<mcp::Tool> test_tools(Gate& gate);
 
 // Of them the tool `ask` {keys[]*, roots}: asks for each key in a round of its own, then tells all

@@ -282,8 +282,14 @@ TEST_SUITE("net::http_response") {
   }
 
   TEST_CASE("each line of an event's data gets its own field") {
-    CHECK(event_text("{}") == "data: {}\n\n");
-    CHECK(event_text("a\nb\r\nc\rd") == "data: a\ndata: b\ndata: c\ndata: d\n\n");
-    CHECK(event_text("") == "data: \n\n");
+    CHECK(event_text({"{}"}) == "data: {}\n\n");
+    CHECK(event_text({"a\nb\r\nc\rd"}) == "data: a\ndata: b\ndata: c\ndata: d\n\n");
+    CHECK(event_text({""}) == "data: \n\n");
+  }
+
+  TEST_CASE("an event has what it is given besides its data") {
+    CHECK(event_text({"x", "7", "endpoint", 500}) ==
+          "event: endpoint\nid: 7\nretry: 500\ndata: x\n\n");
+    CHECK(event_text({"", "a-0", "", 0}) == "id: a-0\ndata: \n\n");
   }
 }

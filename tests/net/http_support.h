@@ -49,7 +49,7 @@ inline base::awaitable<void> stream(std::shared_ptr<Scene> scene,
   exchange->start_stream();
   bool going_on = true;
   for (int i = 0; going_on && i < count; ++i) {
-    std::string event(size, 'e');
+    rpc::Event event{std::string(size, 'e')};
     going_on = co_await exchange->send_event(std::move(event));
     if (going_on) ++scene->events;
   }
@@ -60,10 +60,12 @@ inline base::awaitable<void> hold_stream(std::shared_ptr<Scene> scene,
                                          std::shared_ptr<rpc::HttpExchange> exchange) {
   exchange->on_gone([scene] { ++scene->gone; });
   exchange->start_stream({{"X-Stream", "1"}});
-  co_await exchange->send_event("first");
+  rpc::Event first{"first"};
+  co_await exchange->send_event(std::move(first));
   bool waiting = true;
   while (waiting && !scene->released) waiting = co_await scene->changed.wait();
-  if (waiting) co_await exchange->send_event("last");
+  rpc::Event last{"last"};
+  if (waiting) co_await exchange->send_event(std::move(last));
   exchange->end_stream();
 }
 

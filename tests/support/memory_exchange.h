@@ -16,7 +16,8 @@ class MemoryExchange final : public rpc::HttpExchange {
  public:
   MemoryExchange(std::string method, std::string path, rpc::HeaderList headers, std::string body)
       : method_(std::move(method)),
-        path_(std::move(path)),
+        path_(path.substr(0, path.find('?'))),
+        query_(path.find('?') == path.npos ? std::string() : path.substr(path.find('?') + 1)),
         headers_(std::move(headers)),
         body_(std::move(body)) {}
 
@@ -27,7 +28,8 @@ class MemoryExchange final : public rpc::HttpExchange {
   rpc::HeaderList answer_headers;
   bool streaming = false;
   bool ended = false;
-  std::vector<std::string> events;
+  std::vector<std::string> events;  // the data of those that have some
+  std::vector<rpc::Event> sent;     // all of them
 
   rpc::Json json() const { return rpc::Json::parse(answer); }
   std::string answer_header(std::string_view name) const {
@@ -47,7 +49,7 @@ class MemoryExchange final : public rpc::HttpExchange {
 
   std::string_view method() const override { return method_; }
   std::string_view path() const override { return path_; }
-  std::string_view query() const override { return ""; }
+  std::string_view query() const override { return query_; }
   std::string_view header(std::string_view name) const override {
     for (const auto& [key, value] : headers_) {
       if (same(key, name)) return value;
@@ -67,18 +69,19 @@ class MemoryExchange final : public rpc::HttpExchange {
     answer = std::move(body);
     answer_headers = std::move(headers);
   }
-  void start_stream(rpc::HeaderList headers) override {
+  void start_stream(rpc::HeaderList headers, std::optional<rpc::Event> first) override {
     if (gone_) return;
     assert(!ended && !streaming && "a second answer");
     streaming = true;
     status = 200;
     content_type = "text/event-stream";
     answer_headers = std::move(headers);
+    if (first) keep(std::move(*first));
   }
-  base::awaitable<bool> send_event(std::string data) override {
+  base::awaitable<bool> send_event(rpc::Event event) override {
     if (gone_) co_return false;
     assert(streaming && !ended && "an event outside a stream");
-    events.push_back(std::move(data));
+    keep(std::move(event));
     co_return true;
   }
   void end_stream() override {
@@ -90,6 +93,11 @@ class MemoryExchange final : public rpc::HttpExchange {
   bool gone() const override { return gone_; }
 
  private:
+  void keep(rpc::Event event) {
+    if (!event.data.empty()) events.push_back(event.data);
+    sent.push_back(std::move(event));
+  }
+
   static bool same(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -100,6 +108,7 @@ class MemoryExchange final : public rpc::HttpExchange {
 
   std::string method_;
   std::string path_;
+  std::string query_;
   rpc::HeaderList headers_;
   std::string body_;
   std::function<void()> on_gone_;

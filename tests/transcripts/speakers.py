@@ -82,7 +82,7 @@ class HttpParty:
             body = self.response.read()
             return (json.loads(body) if body else None), {"http": head}
         for event in self.response:
-            if event.startswith(b"data:"):
+            if event.startswith(b"data:") and event[5:].strip():  # without data it is no message
                 message = json.loads(event[5:])
                 if not is_notification(message):
                     return message, {}
