@@ -1,4 +1,5 @@
-// Drives the real binary with the official SDK clients of every revision, over stdio and HTTP.
+// Drives the real binary with the official SDK clients of every revision and the Inspector, each over
+// every transport it has.
 // Usage: node clients.mjs BINARY. Prints `ok NAME` or `not ok NAME`, last "N passed, N failed".
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { inspector } from './inspector.mjs';
 import { memorySync } from './memory_sync.mjs';
 import { sdks } from './sdks.mjs';
 import { toolPools } from './tool_pools.mjs';
@@ -220,6 +222,42 @@ async function drive(sdk, door, transport) {
   await check(`${name}: closes`, () => client.close());
 }
 
+// Passes everything on, but breaks the first event stream that answers a POST after its first bytes.
+function breakingFetch(broken) {
+  return async (url, init) => {
+    const response = await fetch(url, init);
+    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+    if (broken.count > 0 || init?.method !== 'POST' || !isStream) return response;
+    broken.count += 1;
+    const reader = response.body.getReader();
+    const first = await reader.read();
+    const body = new ReadableStream({
+      start: (stream) => stream.enqueue(first.value),
+      async pull(stream) {
+        await reader.cancel();
+        stream.error(new Error('the connection broke'));
+      },
+    });
+    return new Response(body, { status: response.status, headers: response.headers });
+  };
+}
+
+async function brokenStream(server) {
+  const sdk = (await sdks()).find(({ name }) => name === 'sdk 1.32.2');
+  await check(`${sdk.name}, http: a call whose stream breaks is answered where the client comes back`, async () => {
+    const broken = { count: 0 };
+    const requestInit = { headers: { authorization: `Bearer ${server.token}` } };
+    const client = sdk.client();
+    const peer = new Peer(sdk, client);
+    await client.connect(sdk.http(server.url, { requestInit, fetch: breakingFetch(broken) }));
+    const wait = { command: 'sleep 3; echo slept', repo: 'alpha', wait_ms: 20_000 };
+    const ended = await peer.answer('task_submit', wait, { onprogress: () => {} });
+    assert.equal(ended.state, 'completed');
+    assert.equal(broken.count, 1);
+    await client.close();
+  });
+}
+
 // What a hand at a terminal types, and what a script posts.
 async function byHand(world, server) {
   await check('stdio by hand: a bare tools/list is answered, and the end of input ends it', async () => {
@@ -280,10 +318,12 @@ try {
     const words = world.serveArguments('--stdio', '--in-process');
     const stdio = { command: binary, args: words, env: world.environment, cwd: world.folder, stderr: 'ignore' };
     await drive(sdk, 'stdio', sdk.stdio(stdio));
-    if (!sdk.http) continue;
-    const requestInit = { headers: { authorization: `Bearer ${server.token}` } };
-    await drive(sdk, 'http', sdk.http(server.url, { requestInit }));
+    const headers = { authorization: `Bearer ${server.token}` };
+    if (sdk.http) await drive(sdk, 'http', sdk.http(server.url, { requestInit: { headers } }));
+    if (sdk.sse) await drive(sdk, 'sse', sdk.sse(new URL('/sse', server.url), headers));
   }
+  await brokenStream(server);
+  await inspector(world, server, check);
   await byHand(world, server);
   await memorySync(world, check);
   await toolPools(world, check);

@@ -1,6 +1,6 @@
 """Runs clients.mjs against build/mahavishnu; installs the SDK clients first (npm ci, once).
 
-They need Node.js 20: where the system's is older, the one that npm installs as a package is used.
+They need Node.js 22: where the system's is older, the one that npm installs as a package is used.
 Skipped, with the reason, where there is no npm. Prints what clients.mjs prints; the last line is
 "N passed, N failed" (", N skipped").
 """
@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 from node_packages import BUILD, NodePackages  # noqa: E402
 
-PACKAGES = NodePackages("clients", HERE, oldest_node=20, tools=("node", "npm", "git"))
+PACKAGES = NodePackages("clients", HERE, oldest_node=22, tools=("node", "npm", "git"))
 
 
 def place(script):

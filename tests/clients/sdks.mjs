@@ -7,6 +7,17 @@ import * as v2Stdio from '@modelcontextprotocol/client/stdio';
 
 const who = { name: 'client-tests', version: '1.0.0' };
 
+// Of HTTP+SSE. The stream's own request takes no headers in the oldest of them.
+function sseFace({ SSEClientTransport }) {
+  return (url, headers) => {
+    const withHeaders = (at, init) => {
+      const all = { ...Object.fromEntries(new Headers(init?.headers)), ...headers };
+      return fetch(at, { ...init, headers: all });
+    };
+    return new SSEClientTransport(url, { requestInit: { headers }, eventSourceInit: { fetch: withHeaders } });
+  };
+}
+
 // One 1.x release. `http` is missing before 1.10.
 async function v1(packageName) {
   const { Client } = await import(`${packageName}/client/index.js`);
@@ -15,6 +26,7 @@ async function v1(packageName) {
   return {
     stdio: (options) => new StdioClientTransport(options),
     http: http && ((url, options) => new http.StreamableHTTPClientTransport(url, options)),
+    sse: sseFace(await import(`${packageName}/client/sse.js`)),
     client: () => new Client(who, { capabilities: {} }),
     call: (client, params, options) => client.callTool(params, undefined, options),
   };
@@ -24,6 +36,7 @@ function v2Face(mode) {
   return {
     stdio: (options) => new v2Stdio.StdioClientTransport(options),
     http: (url, options) => new v2.StreamableHTTPClientTransport(url, options),
+    sse: mode === 'legacy' ? sseFace(v2) : null, // a transport of the handshake
     client: () => new v2.Client(who, { capabilities: {}, versionNegotiation: { mode } }),
     call: (client, params, options) => client.callTool(params, options),
   };
