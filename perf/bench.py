@@ -36,6 +36,8 @@ NAMES = (
     "bus",
     "leak",
     "lookup",
+    "listen",
+    "hostile",
 )
 SKIPPED = 77
 

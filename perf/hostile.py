@@ -1,0 +1,117 @@
+"""What other clients feel of one that means harm.
+
+It holds as many connections as the server takes, less the one of the client that is measured: bodies that
+come byte by byte, heads that never end, subscriptions whose events nobody reads, silence; whatever the
+server ends it opens again. Meanwhile a pool changes four times a second, which the subscriptions are told.
+Goal: the p99 of small read-only calls of another client ≤ 3 times what it is without, in the same round.
+The probe asks 500 times a second and counts from when a request was due. Both sides share the cores with
+the program that does the harm, which runs niced: it stands for other machines.
+"""
+import json
+import os
+import resource
+import subprocess
+import threading
+
+from lib import load
+from lib.client import modern_call
+from lib.rounds import interleave, ratios
+from lib.server import Mahavishnu, make_repositories
+
+CONNECTIONS = 9990  # of the 10,000 that are served; some are left for the others
+PERIOD_US = 2000
+SECONDS = 15
+
+
+def run(context, report):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    connections = 200 if context.quick else min(CONNECTIONS, hard - 500)
+    seconds = 2 if context.quick else SECONDS
+    with context.scratch() as scratch:
+        _, repos = make_repositories(scratch, 3)
+        with Mahavishnu(context.binary, scratch, repos) as server:
+            changer = server.client()
+            changer.call("pool_spawn", name="watched", max_workers=8)
+            changer.close()
+            found = interleave(
+                {
+                    "alone": lambda: probe(context, scratch, server, seconds),
+                    "beside": lambda: beside(context, scratch, server, seconds, connections),
+                },
+                1 if context.quick else context.rounds,
+                warm_up=True,
+            )
+    alone = [one["p99_ms"] for one in found["alone"]]
+    together = [one["p99_ms"] for one in found["beside"]]
+    report.add("p99 of small calls, alone", alone, "ms")
+    report.add(f"p99 beside {connections:,} hostile connections", together, "ms")
+    report.add("ratio", ratios(together, alone), at_most=3)
+    report.add("p50 beside them", [one["p50_ms"] for one in found["beside"]], "ms")
+    report.add("longest call beside them", [one["max_ms"] for one in found["beside"]], "ms")
+    last = found["beside"][-1]["harm"]
+    report.note(f"open files allowed: {hard:,}; in the last round {last['opened']:,} connections were opened, "
+                f"{last['ended']:,} ended by the server, with {json.dumps(last['statuses'])}")
+
+
+def probe(context, scratch, server, seconds):
+    body, headers = modern_call("repo_list", {})
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    path = scratch.file("probe-headers", f"Authorization: Bearer {server.token}\r\n{lines}")
+    process = subprocess.Popen(
+        [load.program(context.build, "http_probe"), str(server.port), "/mcp", path, str(PERIOD_US)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    print(json.dumps(body), file=process.stdin, flush=True)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    said = process.communicate(timeout=60)[0]
+    found = json.loads(said)
+    if found["failed"] or set(found["statuses"]) != {"200"}:
+        raise RuntimeError(f"the measured client was not served: {said}")
+    return found["latency"]
+
+
+class Changer:
+    """Changes what the subscriptions listen to, until the block ends."""
+
+    def __init__(self, server):
+        self.client, self.over = server.client(), threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        number = 0
+        while not self.over.wait(0.25):
+            number += 1
+            self.client.call("pool_scale", pool="watched", target_workers=1 + number % 2)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.client.close()
+
+
+def beside(context, scratch, server, seconds, connections):
+    version = "2026-07-28"
+    token = f"Authorization: Bearer {server.token}\r\n"
+    body = {"jsonrpc": "2.0", "id": "s", "method": "subscriptions/listen",
+            "params": {"notifications": {"resourceSubscriptions": ["mahavishnu://pool/watched"]},
+                       "_meta": {"io.modelcontextprotocol/protocolVersion": version,
+                                 "io.modelcontextprotocol/clientCapabilities": {}}}}
+    headers = (f"{token}MCP-Protocol-Version: {version}\r\nMcp-Method: subscriptions/listen\r\n"
+               "Accept: application/json, text/event-stream\r\n")
+    with Changer(server):
+        harm = subprocess.Popen(
+            [load.program(context.build, "hostile"), str(server.port), scratch.file("harm-headers", token),
+             scratch.file("harm-listen", headers), scratch.file("harm-body", json.dumps(body)),
+             str(connections)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(5))
+        if harm.stdout.readline() != "ready\n":
+            raise RuntimeError("the hostile connections could not be opened")
+        found = probe(context, scratch, server, seconds)
+        found["harm"] = json.loads(harm.communicate(timeout=60)[0])
+    return found
