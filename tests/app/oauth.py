@@ -11,6 +11,7 @@ import hmac
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -383,6 +384,18 @@ class KeysTest(WithIssuer):
         self.assertIn("result", client.ask(HELLO))
         client.finish()
         self.assertEqual(self.issuer.asked, [])
+
+    def test_a_server_that_ends_waits_for_no_issuer(self):
+        self.issuer.stop()
+        with socket.create_server(("127.0.0.1", self.issuer.port)) as silent:
+            silent.settimeout(PATIENCE)
+            server = self.start(ready=False)
+            asking, _ = silent.accept()
+            with asking:
+                began = time.monotonic()
+                server.stop()
+                self.assertLess(time.monotonic() - began, 8)  # it would wait 10 s for an answer
+        self.issuer.start()
 
     def test_keys_stay_in_force_while_the_issuer_is_down(self):
         server = self.start(KEEP_KEYS="1s")
