@@ -39,7 +39,7 @@ class Subscription;
 
 class Subscriptions {
  public:
-  static constexpr std::size_t kWokenAtOnce = 32;
+  static constexpr std::size_t kWokenAtOnce = 8;
 
   explicit Subscriptions(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
