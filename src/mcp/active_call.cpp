@@ -2,6 +2,7 @@
 
 #include "mcp/error_map.h"
 #include "mcp/nearest.h"
+#include "mcp/task_views.h"
 #include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
@@ -171,7 +172,7 @@ base::Status ActiveCall::end_round(const std::vector<Question>& open) {
     requests[question.key] = {{"method", method_of(question.what)}, {"params", question.params}};
   }
   const Json result{{"inputRequests", std::move(requests)}, {"requestState", std::move(*state)}};
-  instead_ = Members{members_text(result), false};
+  instead_ = Members{members_text(result), ResultKind::InputRequired};
   return {};
 }
 
@@ -206,6 +207,21 @@ base::awaitable<base::Result<Answers>> ActiveCall::ask_on_stream(std::vector<Que
     answers.emplace(question.key, std::move(*answer));
   }
   co_return answers;
+}
+
+base::Error ActiveCall::hand_over(const TaskView& task) {
+  if (call_.task_wish == TaskWish::No) return Call::hand_over(task);
+  handed_over_ = task.subject;
+  Json seed = task_json(task, call_.revision);
+  if (is_modern(call_.revision)) {
+    instead_ = Members{members_text(seed), ResultKind::Task};
+  } else {
+    instead_ = Members{members_text(Json{{"task", std::move(seed)}})};
+    TaskHandles& tasks = call_.peer->tasks;
+    if (tasks.size() >= Peer::kMostWatched) tasks.erase(tasks.begin());
+    if (!is_over(task.state)) tasks.emplace(task.subject, task.id);
+  }
+  return {base::ErrorCode::Unavailable, "the call goes on as a task", 0};
 }
 
 base::awaitable<void> ActiveCall::finish() {

@@ -42,7 +42,12 @@ class ActiveCall final : public Call {
   bool can_ask(Ask what) const override;
   base::awaitable<base::Result<Answers>> ask(std::vector<Question> questions) override;
 
-  // What the caller gets whatever the handler returned: questions, or which capability is missing.
+  TaskWish task_wish() const override { return call_.task_wish; }
+  base::Error hand_over(const TaskView& task) override;
+  std::string handed_over() const override { return handed_over_; }
+
+  // What the caller gets whatever the handler returned: questions, a task, or which
+  // capability is missing.
   std::optional<Outcome> instead() const { return instead_; }
 
   base::awaitable<void> finish();
@@ -63,6 +68,7 @@ class ActiveCall final : public Call {
   std::list<OpenQuestion*> asked_;  // on the stream, without an answer
   Answers used_;                    // of the earlier rounds, by this handler
   std::optional<Outcome> instead_;
+  std::string handed_over_;
 };
 
 }  // namespace mahavishnu::mcp

@@ -53,4 +53,12 @@ std::string_view capability_of(Ask what) {
   return "roots";
 }
 
+TaskWish Call::task_wish() const { return TaskWish::No; }
+
+base::Error Call::hand_over(const TaskView&) {
+  return {base::ErrorCode::Internal, "this call cannot be answered with a task", 0};
+}
+
+std::string Call::handed_over() const { return {}; }
+
 }  // namespace mahavishnu::mcp

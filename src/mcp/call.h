@@ -34,6 +34,15 @@ struct Question {
 };
 using Answers = std::map<std::string, Json, std::less<>>;  // by key: the client's results
 
+struct TaskView;  // mcp/tasks.h
+
+// Whether a call may be answered with a task, whose end its client asks for later.
+enum class TaskWish {
+  No,        // the client knows no tasks, or may not ask for their ends
+  Welcome,   // as the handler thinks fit
+  Demanded,  // the client takes nothing else
+};
+
 class Call {
  public:
   virtual ~Call() = default;
@@ -61,6 +70,14 @@ class Call {
   // before its last `ask` that may not be done twice. An Error when the client cannot be asked so
   // (it is told which capability is missing), refuses, or is gone.
   virtual base::awaitable<base::Result<Answers>> ask(std::vector<Question> questions);
+
+  // Only of tools that say they give tasks.
+  virtual TaskWish task_wish() const;
+  // The client gets this task, which its keeper already has for good, instead of a result; the
+  // handler must return the Error that comes back. Not without a wish.
+  virtual base::Error hand_over(const TaskView& task);
+  // The subject of the task that was handed over; "": none.
+  virtual std::string handed_over() const;
 };
 
 std::string_view to_string(LogLevel level);  // as on the wire: "warning"

@@ -145,7 +145,7 @@ void ConnectionDoor::tell_of_changes() {
 base::awaitable<void> ConnectionDoor::tell(std::shared_ptr<RunningCall> running) {
   co_await asio::this_coro::throw_if_cancelled(false);
   ConnectionSink sink(connection_);
-  co_await dispatcher_.tell_session(std::move(running), peer_, view_.permit, sink);
+  co_await dispatcher_.tell_session(std::move(running), peer_, view_, sink);
   answered();
 }
 

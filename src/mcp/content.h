@@ -58,6 +58,13 @@ struct Content {
   Annotations annotations;
 };
 
+// What is shown of a tool's result that is more than one structured document.
+struct ToolContent {
+  std::vector<Content> content;
+  rpc::Json structured;  // null: none; an object otherwise, which meets the output schema
+  bool is_error = false;
+};
+
 inline Content text_content(std::string text) { return Content{Text{std::move(text)}, {}}; }
 
 rpc::Json to_json(const ResourceContents& contents);

@@ -30,6 +30,7 @@ Capabilities capabilities_of_offer(const Registry& registry, const Catalog& cata
   out.prompts_change = out.prompts && offer.prompts_change;
   out.resources_change = out.resources && offer.resources_change;
   out.resources_update = out.resources && offer.resources_update;
+  out.tasks = out.tools && offer.tasks.keeper != nullptr;
   return out;
 }
 
@@ -49,6 +50,9 @@ std::vector<std::string_view> methods_of(const Capabilities& c, bool modern) {
   add(c.prompts, {"prompts/list", "prompts/get"});
   add(c.completions, {"completion/complete"});
   add(modern && c.tells(), {"subscriptions/listen"});
+  add(c.tasks, {"tasks/get", "tasks/cancel"});
+  add(modern && c.tasks, {"tasks/update"});
+  add(!modern && c.tasks, {"tasks/result", "tasks/list"});
   add(!modern && c.resources_update, {"resources/subscribe", "resources/unsubscribe"});
   add(!modern && c.logs, {"logging/setLevel"});
   return out;
@@ -94,6 +98,7 @@ Dispatcher::Dispatcher(asio::any_io_executor executor, const ServerOptions& opti
       catalog_(std::move(catalog)),
       capabilities_(capabilities_of_offer(registry_, catalog_)),
       offer_requests_(catalog_, options_.page_size),
+      task_requests_(catalog_.offer().tasks, registry_),
       legacy_methods_(methods_of(capabilities_, false)),
       modern_methods_(methods_of(capabilities_, true)),
       results_(options, capabilities_),
@@ -104,6 +109,9 @@ Dispatcher::Dispatcher(asio::any_io_executor executor, const ServerOptions& opti
       calls_(executor) {}
 
 bool Dispatcher::knows(std::string_view method, Revision revision) const {
+  if (!is_modern(revision) && !has_tried_tasks(revision) && method.starts_with("tasks/")) {
+    return false;
+  }
   const auto& methods = is_modern(revision) ? modern_methods_ : legacy_methods_;
   return std::find(methods.begin(), methods.end(), method) != methods.end();
 }
@@ -154,7 +162,10 @@ std::variant<Reply, PreparedCall> Dispatcher::accept(rpc::Request request, Revis
     return refusal(request.id, invalid_params("params must be an object"), revision);
   }
   if (request.method == "tools/list") return list(request, revision, view);
-  if (request.method == "subscriptions/listen") return accept_listen(std::move(request));
+  if (request.method == "subscriptions/listen") return accept_listen(std::move(request), view);
+  if (request.method.starts_with("tasks/")) {
+    return accept_task(std::move(request), revision, view, peer);
+  }
   if (peer) {
     if (auto reply = accept_from_peer(request, revision, *peer)) return std::move(*reply);
   }
@@ -252,6 +263,23 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_offer(rpc::Request request,
   return call;
 }
 
+std::variant<Reply, PreparedCall> Dispatcher::accept_task(rpc::Request request, Revision revision,
+                                                          const View& view,
+                                                          const std::shared_ptr<Peer>& peer) {
+  if (request.params.is_null()) request.params = Json::object();
+  auto taken = task_requests_.take(request, revision, view);
+  if (const auto* error = std::get_if<rpc::RpcError>(&taken)) {
+    return refusal(request.id, *error, revision);
+  }
+  PreparedCall call;
+  call.task = std::make_shared<const TaskWork>(std::move(std::get<TaskWork>(taken)));
+  if (const auto error = fill(call, request, revision, view, peer, false)) {
+    return refusal(request.id, *error, revision);
+  }
+  call.id = std::move(request.id);
+  return call;
+}
+
 std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, Revision revision,
                                                           const View& view,
                                                           const std::shared_ptr<Peer>& peer) {
@@ -274,6 +302,9 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_call(rpc::Request request, 
     if (!reply.challenge.empty()) reply.status = kForbidden;
     return reply;
   }
+  const auto wish = task_requests_.wish(call->entry->tool, request, revision, view);
+  if (!wish) return refusal(request.id, wish.error(), revision);
+  call->task_wish = *wish;
   if (const KeptAnswer* answer = at_hand(*call)) {
     return succeeded(request.id, answer, revision, call->seen);
   }

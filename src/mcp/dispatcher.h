@@ -28,6 +28,7 @@
 #include "mcp/results.h"
 #include "mcp/server.h"
 #include "mcp/subscriptions.h"
+#include "mcp/task_requests.h"
 #include "rpc/message.h"
 
 namespace mahavishnu::mcp {
@@ -75,8 +76,8 @@ class Dispatcher {
 
   // Tells a client with a session of every change it may hear of, until `running` is stopped.
   base::awaitable<void> tell_session(std::shared_ptr<RunningCall> running,
-                                     std::shared_ptr<Peer> peer,
-                                     std::shared_ptr<const Permit> permit, NoticeSink& sink);
+                                     std::shared_ptr<Peer> peer, const View& view,
+                                     NoticeSink& sink);
 
   // Whether a method exists in that era: over HTTP it is decided before the request's Mcp-Name.
   bool knows(std::string_view method, Revision revision) const;
@@ -107,7 +108,9 @@ class Dispatcher {
                        const std::shared_ptr<Peer>& peer);
   Accepted accept_offer(rpc::Request request, OfferRequests::Taken taken, Revision revision,
                         const View& view, const std::shared_ptr<Peer>& peer);
-  Accepted accept_listen(rpc::Request request);
+  Accepted accept_task(rpc::Request request, Revision revision, const View& view,
+                       const std::shared_ptr<Peer>& peer);
+  Accepted accept_listen(rpc::Request request, const View& view);
   std::optional<Reply> accept_from_peer(const rpc::Request& request, Revision revision, Peer& peer);
   Reply list(const rpc::Request& request, Revision revision, const View& view);
   // What every call has from its request, and what is wrong with it.
@@ -120,8 +123,7 @@ class Dispatcher {
   base::awaitable<Outcome> guarded(PreparedCall& call, Call& active);
   base::awaitable<Outcome> supervised(RunningCall& running, PreparedCall& call, Call& active);
   base::awaitable<std::optional<Reply>> listen(std::shared_ptr<RunningCall> running,
-                                               PreparedCall call,
-                                               std::shared_ptr<const Permit> permit,
+                                               PreparedCall call, const View& view,
                                                NoticeSink& sink);
   base::awaitable<void> tell(std::shared_ptr<RunningCall> running, Subscription& subscription,
                              NoticeSink& sink);
@@ -143,6 +145,7 @@ class Dispatcher {
   Catalog catalog_;
   Capabilities capabilities_;
   OfferRequests offer_requests_;
+  TaskRequests task_requests_;
   std::vector<std::string_view> legacy_methods_;
   std::vector<std::string_view> modern_methods_;
   Results results_;

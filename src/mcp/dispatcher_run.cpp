@@ -4,23 +4,14 @@
 #include "base/log.h"
 #include "mcp/dispatcher.h"
 #include "mcp/error_map.h"
+#include "mcp/task_views.h"
 #include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
 namespace {
 
-using rpc::Json;
-
-// The members of a tool's result that is content of several kinds.
-Json shown(const ToolContent& result, Revision revision) {
-  Json members{{"content", to_json(result.content, revision)}, {"isError", result.is_error}};
-  if (has_structure(revision) && !result.structured.is_null()) {
-    members["structuredContent"] = result.structured;
-  }
-  return members;
-}
-
 std::string name_of(const PreparedCall& call) {
+  if (call.task) return call.task->what;
   return call.work ? call.work->what : "tool \"" + call.entry->tool.name + "\"";
 }
 
@@ -38,10 +29,16 @@ base::awaitable<Outcome> Dispatcher::guarded(PreparedCall& call, Call& active) {
       if (members) co_return Outcome(Members{members_text(*members)});
       co_return Outcome(offer_error(members.error(), call.work->uri, call.revision));
     }
+    if (call.task) {
+      auto members = co_await call.task->run(active);
+      if (members) co_return Outcome(Members{members_text(*members)});
+      co_return Outcome(std::move(members.error()));
+    }
     const Tool& tool = call.entry->tool;
     if (tool.content_handler) {
       const auto content = co_await tool.content_handler(std::move(call.arguments), active);
-      if (content) co_return Outcome(Members{members_text(shown(*content, call.revision))});
+      if (content)
+        co_return Outcome(Members{members_text(content_members(*content, call.revision))});
       co_return Outcome(content.error());
     }
     ToolResult result = co_await tool.handler(std::move(call.arguments), active);
@@ -100,7 +97,7 @@ base::awaitable<std::optional<Reply>> Dispatcher::reply_to(std::shared_ptr<Runni
                                                            PreparedCall call, const View& view,
                                                            NoticeSink* sink) {
   if (call.listen) {
-    auto reply = co_await listen(std::move(running), std::move(call), view.permit, *sink);
+    auto reply = co_await listen(std::move(running), std::move(call), view, *sink);
     co_return reply;
   }
   const rpc::RequestId id = call.id;
@@ -112,8 +109,7 @@ base::awaitable<std::optional<Reply>> Dispatcher::reply_to(std::shared_ptr<Runni
     co_return succeeded(id, *json, revision, begun(observer_.stage));
   }
   if (const auto* members = std::get_if<Members>(&outcome)) {
-    co_return Reply{
-        rpc::encode_result(id, results_.of(revision, members->text, members->complete))};
+    co_return Reply{rpc::encode_result(id, results_.of(revision, members->text, members->kind))};
   }
   if (const auto* error = std::get_if<base::Error>(&outcome)) {
     if (of_tool) co_return failed(id, *error, revision);

@@ -49,6 +49,7 @@ std::string acknowledgement(const ChangeFilter& granted, const std::string& id) 
     if (granted.lists.test(i)) told[kListNames[i]] = true;
   }
   if (!granted.uris.empty()) told[kUris] = granted.uris;
+  for (const auto& [subject, handle] : granted.tasks) told["taskIds"].push_back(handle);
   Json params{{"notifications", std::move(told)}};
   params["_meta"][meta_key::kSubscriptionId] = Json::parse(id);
   return rpc::encode_notification("notifications/subscriptions/acknowledged", params);
@@ -97,12 +98,16 @@ std::optional<Reply> Dispatcher::accept_from_peer(const rpc::Request& request, R
   return Reply{rpc::encode_result(request.id, results_.empty(revision))};
 }
 
-std::variant<Reply, PreparedCall> Dispatcher::accept_listen(rpc::Request request) {
+std::variant<Reply, PreparedCall> Dispatcher::accept_listen(rpc::Request request,
+                                                            const View& view) {
   const auto refuse = [&request](int code, std::string message) {
     return refusal(request.id, rpc_error(code, std::move(message)), kModern);
   };
   auto wanted = change_filter(request.params);
   if (!wanted) return refuse(error_code::kInvalidParams, wanted.error().message);
+  auto tasks = task_requests_.watched(request.params["notifications"], request.metadata, view);
+  if (!tasks) return refusal(request.id, tasks.error(), kModern);
+  wanted->tasks = std::move(*tasks);
   if (draining_) return refuse(error_code::kInternalError, "the server is shutting down");
   if (subscriptions_.size() >= options_.max_subscriptions) {
     return refuse(error_code::kInternalError,
@@ -121,13 +126,12 @@ std::variant<Reply, PreparedCall> Dispatcher::accept_listen(rpc::Request request
 }
 
 base::awaitable<std::optional<Reply>> Dispatcher::listen(std::shared_ptr<RunningCall> running,
-                                                         PreparedCall call,
-                                                         std::shared_ptr<const Permit> permit,
+                                                         PreparedCall call, const View& view,
                                                          NoticeSink& sink) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const std::string id = call.id.to_json();
-  Subscription subscription(subscriptions_, executor_, *call.listen, Json::parse(id),
-                            std::move(permit));
+  Subscription subscription(subscriptions_, executor_, *call.listen, Json::parse(id), view.permit,
+                            task_requests_.news(view.caller, kModern));
   std::string agreed = acknowledgement(*call.listen, id);
   // Taken before the first wait: whatever changes from now on is told.
   const bool there = co_await sink.send(std::move(agreed));
@@ -138,14 +142,13 @@ base::awaitable<std::optional<Reply>> Dispatcher::listen(std::shared_ptr<Running
 }
 
 base::awaitable<void> Dispatcher::tell_session(std::shared_ptr<RunningCall> running,
-                                               std::shared_ptr<Peer> peer,
-                                               std::shared_ptr<const Permit> permit,
+                                               std::shared_ptr<Peer> peer, const View& view,
                                                NoticeSink& sink) {
   co_await asio::this_coro::throw_if_cancelled(false);
   ChangeFilter all;
   all.lists.set();
-  Subscription subscription(subscriptions_, executor_, std::move(all), Json(), std::move(permit),
-                            &peer->watched);
+  Subscription subscription(subscriptions_, executor_, std::move(all), Json(), view.permit,
+                            task_requests_.news(view.caller, kNewestLegacy), peer.get());
   co_await tell(running, subscription, sink);
   running->end();
 }

@@ -35,6 +35,8 @@ inline bool is_modern(Revision revision) { return revision >= kModern; }
 inline bool has_annotations(Revision revision) { return revision >= Revision::k2025_03_26; }
 // title, outputSchema and structuredContent.
 inline bool has_structure(Revision revision) { return revision >= Revision::k2025_06_18; }
+// Tasks as an experiment, with which later revisions share nothing but the name.
+inline bool has_tried_tasks(Revision revision) { return revision == Revision::k2025_11_25; }
 // Batches came with 2025-03-26 and went with 2025-06-18.
 inline bool has_batches(Revision revision) { return revision == Revision::k2025_03_26; }
 
@@ -52,7 +54,10 @@ inline constexpr const char* kServerInfo = "io.modelcontextprotocol/serverInfo";
 inline constexpr const char* kLogLevel = "io.modelcontextprotocol/logLevel";
 inline constexpr const char* kSubscriptionId = "io.modelcontextprotocol/subscriptionId";
 inline constexpr const char* kProgressToken = "progressToken";
+inline constexpr const char* kRelatedTask = "io.modelcontextprotocol/related-task";
 }  // namespace meta_key
+
+inline constexpr const char* kTasksExtension = "io.modelcontextprotocol/tasks";
 
 // The member of params that every modern request repeats, set aside by the codec.
 inline constexpr std::string_view kMeta = "_meta";

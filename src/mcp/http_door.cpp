@@ -49,7 +49,8 @@ bool modern_header(const Exchange& exchange) {
 // The parameter that Mcp-Name repeats; nullptr: none.
 const char* name_of(std::string_view method) {
   if (method == "tools/call" || method == "prompts/get") return "name";
-  return method == "resources/read" ? "uri" : nullptr;
+  if (method == "resources/read") return "uri";
+  return method.starts_with("tasks/") ? "taskId" : nullptr;
 }
 
 // Of a tool whose parameters a client repeats in headers.
@@ -183,15 +184,14 @@ rpc::HttpRest HttpDoor::open_stream(Exchange exchange, const View& view) {
                       if (const auto held = weak.lock()) held->stop(StopCause::ByCaller);
                     });
   stream->open();
-  return tell(std::move(session), std::move(stream), view.permit, std::move(running));
+  return tell(std::move(session), std::move(stream), view, std::move(running));
 }
 
 base::awaitable<void> HttpDoor::tell(std::shared_ptr<Session> session,
-                                     std::shared_ptr<EventStream> stream,
-                                     std::shared_ptr<const Permit> permit,
+                                     std::shared_ptr<EventStream> stream, View view,
                                      std::shared_ptr<RunningCall> running) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  co_await dispatcher_.tell_session(std::move(running), session, std::move(permit), *stream);
+  co_await dispatcher_.tell_session(std::move(running), session, view, *stream);
   std::string nothing;
   co_await stream->end(std::move(nothing));
 }

@@ -37,7 +37,7 @@ class HttpDoor {
   void end_session(const Exchange& exchange, const View& view);
   rpc::HttpRest open_stream(Exchange exchange, const View& view);
   base::awaitable<void> tell(std::shared_ptr<Session> session, std::shared_ptr<EventStream> stream,
-                             std::shared_ptr<const Permit> permit,
+                             View view,
                              std::shared_ptr<RunningCall> running);
   base::awaitable<void> resume(std::shared_ptr<Session> session, Replay::Place place,
                                Exchange exchange);

@@ -1,5 +1,5 @@
-// What a server offers besides its tools: resources, templates of resources, prompts, and the
-// completions of their arguments. A value, given once at the server's making.
+// What a server offers besides its tools: resources, templates of resources, prompts, the
+// completions of their arguments, and tasks. A value, given once at the server's making.
 //
 // Handlers are coroutines like those of tools. They answer an Error in the caller's words: NotFound
 // and InvalidArgument are the client's mistake on the wire, everything else is the server's.
@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "mcp/call.h"
 #include "mcp/content.h"
+#include "mcp/tasks.h"
 #include "mcp/uri_template.h"
 
 namespace mahavishnu::mcp {
@@ -92,6 +93,7 @@ struct Offer {
   std::vector<Resource> resources;
   std::vector<ResourceTemplate> templates;
   std::vector<Prompt> prompts;
+  TaskOffer tasks;
   bool logs = false;  // handlers use Call::log
   // What clients may be told of when it changes: Server::changed and Server::updated.
   bool tools_change = false;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,11 +20,14 @@
 
 namespace mahavishnu::mcp {
 
+// Tasks that somebody wants to hear of: what their keeper calls them → their handles.
+using TaskHandles = std::multimap<std::string, std::string, std::less<>>;
+
 class OpenQuestion;
 
 struct Peer {
   static constexpr std::size_t kMostOpen = 64;
-  static constexpr std::size_t kMostWatched = 1000;
+  static constexpr std::size_t kMostWatched = 1000;  // resources, and as many tasks
 
   // Keeps what `initialize` said.
   void introduce(const rpc::Json& params);
@@ -36,6 +40,7 @@ struct Peer {
   rpc::Json capabilities;                      // null: none were told
   std::optional<LogLevel> log_level;           // none: it did not ask for messages
   std::set<std::string, std::less<>> watched;  // resources/subscribe
+  TaskHandles tasks;                           // handed over, and not over yet
   std::unordered_map<std::string, OpenQuestion*> open;
   std::uint64_t asked = 0;
 };

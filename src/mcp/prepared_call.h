@@ -12,7 +12,9 @@
 #include "mcp/offer_requests.h"
 #include "mcp/peer.h"
 #include "mcp/registry.h"
+#include "mcp/results.h"
 #include "mcp/subscriptions.h"
+#include "mcp/task_requests.h"
 #include "rpc/message.h"
 
 namespace mahavishnu::mcp {
@@ -28,7 +30,8 @@ struct Rounds {
 struct PreparedCall {
   const Registry::Entry* entry = nullptr;      // a tool's …
   std::shared_ptr<const OfferWork> work;       // … or else other work …
-  std::shared_ptr<const ChangeFilter> listen;  // … or else a subscription
+  std::shared_ptr<const ChangeFilter> listen;  // … or else a subscription …
+  std::shared_ptr<const TaskWork> task;        // … or else something about a task
   rpc::Json arguments;
   rpc::RequestId id;
   Revision revision = kNewestLegacy;
@@ -36,13 +39,14 @@ struct PreparedCall {
   Meta metadata;                         // modern: what the client says of itself
   std::shared_ptr<Peer> peer;            // legacy: who asks
   std::shared_ptr<const Rounds> rounds;  // null: its handler asks nothing
+  TaskWish task_wish = TaskWish::No;
   base::MonoTime seen;                   // the last look at the clock, where calls are observed
 };
 
 // How a call ended.
 struct Members {  // of the result, as JSON text without its braces
   std::string text;
-  bool complete = true;  // false: input_required
+  ResultKind kind = ResultKind::Complete;
 };
 struct Stopped {};  // by its caller, who must hear nothing more of it
 struct Crashed {};  // by an exception: a bug, logged

@@ -63,6 +63,10 @@ void append_tool(std::string& out, const Registry::Entry& entry, Revision revisi
     out += ",\"outputSchema\":" + entry.output_text;
   }
   if (has_annotations(revision)) append_annotations(out, tool);
+  if (has_tried_tasks(revision) && tool.tasks != TaskSupport::None) {
+    out += R"(,"execution":{"taskSupport":")";
+    out += tool.tasks == TaskSupport::Required ? R"(required"})" : R"(optional"})";
+  }
   out += '}';
 }
 
@@ -72,6 +76,7 @@ bool has(const std::vector<std::string>& names, std::string_view name) {
 
 // Revisions that list alike share one text.
 char shape(Revision revision) {
+  if (has_tried_tasks(revision)) return 't';
   return has_structure(revision) ? 's' : has_annotations(revision) ? 'a' : 'p';
 }
 

@@ -1,13 +1,9 @@
 #include "mcp/request_state.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <sys/random.h>
 
 #include <array>
-#include <cerrno>
-#include <system_error>
+#include <stdexcept>
 
 #include "base/base64.h"
 #include "rpc/codec.h"
@@ -16,18 +12,6 @@ namespace mahavishnu::mcp {
 namespace {
 
 using rpc::Json;
-
-std::string random_key() {
-  std::string key(32, '\0');
-  if (getentropy(key.data(), key.size()) != 0) {
-    throw std::system_error(errno, std::generic_category(), "getentropy");
-  }
-  return key;
-}
-
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 std::int64_t milliseconds(base::WallTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
@@ -41,7 +25,7 @@ tl::unexpected<base::Error> refused(const char* why) {
 }  // namespace
 
 RequestState::RequestState(std::string key, std::chrono::milliseconds lives)
-    : key_(key.empty() ? random_key() : std::move(key)), lives_(lives) {}
+    : signer_(std::move(key)), lives_(lives) {}
 
 std::string RequestState::digest(std::string_view caller, std::string_view method,
                                  const Json& params) {
@@ -54,16 +38,6 @@ std::string RequestState::digest(std::string_view caller, std::string_view metho
   return base::encode_base64({reinterpret_cast<const char*>(out.data()), size});
 }
 
-std::string RequestState::sign(std::string_view text) const {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned size = 0;
-  if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), bytes_of(text), text.size(),
-           out.data(), &size) == nullptr) {
-    throw std::runtime_error("HMAC with SHA-256 is not available");
-  }
-  return base::encode_base64({reinterpret_cast<const char*>(out.data()), size});
-}
-
 base::Result<std::string> RequestState::seal(const Answers& answers, std::string_view digest,
                                              base::WallTime now) const {
   const Json held{{"answers", answers}, {"call", digest}, {"until", milliseconds(now + lives_)}};
@@ -71,7 +45,7 @@ base::Result<std::string> RequestState::seal(const Answers& answers, std::string
   if (payload.size() > kMaxBytes) {
     return base::fail(base::ErrorCode::Exhausted, "the answers of this call are too long to keep");
   }
-  return payload + "." + sign(payload);
+  return payload + "." + signer_.sign(payload);
 }
 
 base::Result<Answers> RequestState::open(std::string_view state, std::string_view digest,
@@ -82,11 +56,7 @@ base::Result<Answers> RequestState::open(std::string_view state, std::string_vie
   }
   const std::string_view payload = state.substr(0, dot);
   const std::string_view signature = state.substr(dot + 1);
-  const std::string right = sign(payload);
-  if (signature.size() != right.size() ||
-      CRYPTO_memcmp(signature.data(), right.data(), right.size()) != 0) {
-    return refused("is not one of this server's");
-  }
+  if (!signer_.is_signature(signature, payload)) return refused("is not one of this server's");
   // Signed here, so it has the form that `seal` gave it.
   const Json held = Json::parse(base::decode_base64(payload).value_or(""));
   if (held.at("call").get_ref<const std::string&>() != digest) {

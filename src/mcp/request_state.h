@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "mcp/call.h"
+#include "mcp/signer.h"
 #include "rpc/json.h"
 
 namespace mahavishnu::mcp {
@@ -37,9 +38,7 @@ class RequestState {
                              base::WallTime now) const;
 
  private:
-  std::string sign(std::string_view text) const;
-
-  std::string key_;
+  Signer signer_;
   std::chrono::milliseconds lives_;
 };
 

@@ -73,6 +73,12 @@ std::string Results::capabilities(Revision revision) const {
   if (c.prompts_change) out["prompts"]["listChanged"] = true;
   if (c.resources_change) out["resources"]["listChanged"] = true;
   if (c.resources_update) out["resources"]["subscribe"] = true;
+  if (c.tasks && is_modern(revision)) out["extensions"][kTasksExtension] = rpc::Json::object();
+  if (c.tasks && has_tried_tasks(revision)) {
+    out["tasks"] = {{"list", rpc::Json::object()},
+                    {"cancel", rpc::Json::object()},
+                    {"requests", {{"tools", {{"call", rpc::Json::object()}}}}}};
+  }
   return rpc::dump(out);
 }
 
@@ -86,8 +92,10 @@ std::string Results::list(Revision revision, std::string_view member, std::strin
   return out + "}";
 }
 
-std::string Results::of(Revision revision, std::string_view members, bool complete) const {
-  std::string out = complete ? open(revision) : std::string("{\"resultType\":\"input_required\",");
+std::string Results::of(Revision revision, std::string_view members, ResultKind kind) const {
+  std::string out = kind == ResultKind::Complete        ? open(revision)
+                    : kind == ResultKind::InputRequired ? R"({"resultType":"input_required",)"
+                                                        : R"({"resultType":"task",)";
   out += members;
   if (out.back() == ',') out.pop_back();
   return out + "}";

@@ -10,6 +10,9 @@
 
 namespace mahavishnu::mcp {
 
+// resultType of 2026-07-28; before it, every result is complete.
+enum class ResultKind { Complete, InputRequired, Task };
+
 // What a server can do, as both eras declare it.
 struct Capabilities {
   bool tools = true;
@@ -21,9 +24,10 @@ struct Capabilities {
   bool prompts_change = false;
   bool resources_change = false;
   bool resources_update = false;
+  bool tasks = false;
 
   bool tells() const {
-    return tools_change || prompts_change || resources_change || resources_update;
+    return tools_change || prompts_change || resources_change || resources_update || tasks;
   }
 };
 
@@ -37,8 +41,8 @@ class Results {
   // A page of a list: its member's name, its rendered items, the cursor of the next or "".
   std::string list(Revision revision, std::string_view member, std::string_view array,
                    std::string_view next) const;
-  // `members`: JSON text without braces. `complete` false: input_required (modern only).
-  std::string of(Revision revision, std::string_view members, bool complete) const;
+  // `members`: JSON text without braces.
+  std::string of(Revision revision, std::string_view members, ResultKind kind) const;
   // Of a subscription that the server ends itself.
   std::string subscription_end(std::string_view id) const;
   // Opens a tool's result, ready for its members. Appended, because such results are long and hot.

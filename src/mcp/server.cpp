@@ -63,6 +63,10 @@ void Server::changed(Change change) { state_->dispatcher.subscriptions().changed
 
 void Server::updated(std::string_view uri) { state_->dispatcher.subscriptions().updated(uri); }
 
+void Server::task_changed(std::string_view subject) {
+  state_->dispatcher.subscriptions().task_changed(subject);
+}
+
 bool Server::is_watched() const { return state_->dispatcher.subscriptions().size() > 0; }
 
 ReplayFigures Server::replay_figures() const { return state_->http.replay_figures(); }

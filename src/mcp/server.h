@@ -106,6 +106,8 @@ class Server {
   // contents. Only what the offer says may change.
   void changed(Change change);
   void updated(std::string_view uri);
+  // A task's keeper says that it is not what it was.
+  void task_changed(std::string_view subject);
   // Whether anybody wants to know anything: where it costs to say what changed.
   bool is_watched() const;
 

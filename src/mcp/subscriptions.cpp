@@ -46,16 +46,23 @@ void Subscriptions::wake_some() {
   if (!due_.empty()) post_wake();
 }
 
+void Subscriptions::task_changed(std::string_view subject) {
+  for (Subscription* one : all_) one->note_task(subject);
+}
+
 Subscription::Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
-                           rpc::Json id, std::shared_ptr<const Permit> permit,
-                           const std::set<std::string, std::less<>>* watched)
+                           rpc::Json id, std::shared_ptr<const Permit> permit, TaskNews news,
+                           Peer* session)
     : all_(all),
       place_(all.all_.insert(all.all_.end(), this)),
       filter_(std::move(filter)),
       id_(std::move(id)),
       permit_(std::move(permit)),
-      watched_(watched),
-      wake_(std::move(executor)) {}
+      news_(std::move(news)),
+      session_(session),
+      wake_(std::move(executor)) {
+  for (const auto& [subject, handle] : filter_.tasks) tasks_.insert(handle);
+}
 
 Subscription::~Subscription() {
   all_.all_.erase(place_);
@@ -69,9 +76,17 @@ void Subscription::note(Change change) {
 }
 
 void Subscription::note(std::string_view uri) {
-  const auto& uris = watched_ != nullptr ? *watched_ : filter_.uris;
+  const auto& uris = session_ != nullptr ? session_->watched : filter_.uris;
   if (!uris.contains(uri)) return;
   updated_.emplace(uri);
+  all_.wake_soon(*this);
+}
+
+void Subscription::note_task(std::string_view subject) {
+  const TaskHandles& watched = session_ != nullptr ? session_->tasks : filter_.tasks;
+  const auto [first, last] = watched.equal_range(subject);
+  if (first == last) return;
+  for (auto at = first; at != last; ++at) tasks_.insert(at->second);
   all_.wake_soon(*this);
 }
 
@@ -83,6 +98,10 @@ void Subscription::stop() {
 base::awaitable<void> Subscription::tell(NoticeSink& sink) {
   while (!stopped_) {
     std::string text = next();
+    if (text.empty() && !tasks_.empty()) {
+      text = co_await next_task();
+      if (text.empty()) continue;
+    }
     if (!text.empty()) {
       if (permit_ && !permit_->in_force()) co_return;
       const bool sent = co_await sink.send(std::move(text));
@@ -105,6 +124,29 @@ std::string Subscription::next() {
   if (updated_.empty()) return {};
   auto taken = updated_.extract(updated_.begin());
   return encode("notifications/resources/updated", {{"uri", std::move(taken.value())}});
+}
+
+base::awaitable<std::string> Subscription::next_task() {
+  std::string handle = std::move(tasks_.extract(tasks_.begin()).value());
+  rpc::Json told = co_await news_(handle);
+  if (told.is_null()) {
+    forget_task(handle);
+    co_return std::string();
+  }
+  const bool over = told["status"] != "working" && told["status"] != "input_required";
+  if (over) forget_task(handle);
+  co_return encode(session_ != nullptr ? "notifications/tasks/status" : "notifications/tasks",
+                   std::move(told));
+}
+
+// It does not change any more.
+void Subscription::forget_task(std::string_view handle) {
+  TaskHandles& watched = session_ != nullptr ? session_->tasks : filter_.tasks;
+  for (auto at = watched.begin(); at != watched.end(); ++at) {
+    if (at->second != handle) continue;
+    watched.erase(at);
+    return;
+  }
 }
 
 std::string Subscription::encode(std::string_view method, rpc::Json params) const {

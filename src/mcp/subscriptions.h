@@ -9,6 +9,7 @@
 
 #include <bitset>
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
 #include <set>
@@ -19,6 +20,7 @@
 #include "base/asio.h"
 #include "mcp/eras.h"
 #include "mcp/notices.h"
+#include "mcp/peer.h"
 #include "mcp/permit.h"
 #include "rpc/json.h"
 
@@ -31,9 +33,13 @@ inline constexpr std::size_t kChanges = 3;
 struct ChangeFilter {
   std::bitset<kChanges> lists;
   std::set<std::string, std::less<>> uris;
+  TaskHandles tasks;
 
   bool wants(Change change) const { return lists.test(static_cast<std::size_t>(change)); }
 };
+
+// What is told of the task with this handle now; null: there is none any more.
+using TaskNews = std::function<base::awaitable<rpc::Json>(std::string handle)>;
 
 class Subscription;
 
@@ -45,6 +51,7 @@ class Subscriptions {
 
   void changed(Change change);
   void updated(std::string_view uri);
+  void task_changed(std::string_view subject);
   std::size_t size() const { return all_.size(); }
 
  private:
@@ -62,12 +69,13 @@ class Subscriptions {
 
 class Subscription {
  public:
-  // `id` (null: a session's, which needs none) goes with every notification. `watched`, when there
-  // is one, is asked for resources instead of the filter; it must outlive this. `permit`, when
-  // there is one, is asked before anything is told.
+  // `id` (null: a session's, which needs none) goes with every notification. `session`, when there
+  // is one, is asked for resources and tasks instead of the filter; it must outlive this. `news`
+  // may be empty where no tasks are watched. The tasks of a filter are told of at once. `permit`,
+  // when there is one, is asked before anything is told.
   Subscription(Subscriptions& all, asio::any_io_executor executor, ChangeFilter filter,
-               rpc::Json id, std::shared_ptr<const Permit> permit,
-               const std::set<std::string, std::less<>>* watched = nullptr);
+               rpc::Json id, std::shared_ptr<const Permit> permit, TaskNews news,
+               Peer* session = nullptr);
   ~Subscription();
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
@@ -80,7 +88,11 @@ class Subscription {
   friend class Subscriptions;
   void note(Change change);
   void note(std::string_view uri);
+  void note_task(std::string_view subject);
   std::string next();  // the notification that is due, taken out; "": none is
+  // The same of a task, as it is when it is told of.
+  base::awaitable<std::string> next_task();
+  void forget_task(std::string_view handle);
   std::string encode(std::string_view method, rpc::Json params) const;
 
   Subscriptions& all_;
@@ -89,9 +101,11 @@ class Subscription {
   ChangeFilter filter_;
   rpc::Json id_;
   std::shared_ptr<const Permit> permit_;
-  const std::set<std::string, std::less<>>* watched_;
+  TaskNews news_;
+  Peer* session_;
   std::bitset<kChanges> changed_;
   std::set<std::string, std::less<>> updated_;
+  std::set<std::string, std::less<>> tasks_;  // their handles
   asio::steady_timer wake_;
   bool stopped_ = false;
 };

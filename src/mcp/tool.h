@@ -35,12 +35,13 @@ using ToolHandler = std::function<base::awaitable<ToolResult>(Json arguments, Ca
 // call of any tool.
 using AtHand = std::function<const KeptAnswer*(const Json& arguments)>;
 
-// What is shown of a result that is more than one structured document.
-struct ToolContent {
-  std::vector<Content> content;
-  Json structured;  // null: none; an object otherwise, which meets the output schema
-  bool is_error = false;
+// Whether a call may end with a task handed over (Call::hand_over).
+enum class TaskSupport {
+  None,
+  Optional,
+  Required,  // never called by a client that cannot follow tasks
 };
+
 using ContentHandler =
     std::function<base::awaitable<base::Result<ToolContent>>(Json arguments, Call& call)>;
 
@@ -57,6 +58,7 @@ struct Tool {
   AtHand at_hand;                  // may be empty
   ContentHandler content_handler;  // instead of `handler`
   bool asks = false;               // its handler may use Call::ask
+  TaskSupport tasks = TaskSupport::None;
 };
 
 // Wraps a typed handler: `In` needs from_json, `Out` needs to_json (nlohmann's ADL functions).

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "fixture.h"
+#include "jobs.h"
 #include "net/http_server.h"
 
 namespace mahavishnu::conformance {
@@ -46,27 +47,31 @@ Json sampling(const std::string& prompt, int max_tokens) {
 
 namespace {
 
-std::vector<mcp::Tool> all_tools(const Triggers& triggers) {
+std::vector<mcp::Tool> all_tools(const Triggers& triggers, asio::any_io_executor executor,
+                                 Jobs& jobs) {
   std::vector<mcp::Tool> out = content_tools();
-  for (auto& family : {notice_tools(triggers), asking_tools(), round_tools()}) {
+  for (auto& family :
+       {notice_tools(triggers), asking_tools(), round_tools(), task_tools(executor, jobs)}) {
     out.insert(out.end(), family.begin(), family.end());
   }
   return out;
 }
 
 base::awaitable<void> serve_until_signal(asio::io_context* io, mcp::Server* server,
-                                         net::HttpServer* http) {
+                                         net::HttpServer* http, Jobs* jobs) {
   asio::signal_set signals(*io, SIGTERM, SIGINT);
   co_await signals.async_wait(base::as_result);
   http->stop_accepting();
   co_await server->stop();
   co_await http->stop();
+  co_await jobs->stop();
 }
 
 int run(std::uint16_t port) {
   asio::io_context io;
   mcp::Server* told = nullptr;  // set before a tool can run
   Triggers triggers{[&told](mcp::Change what) { told->changed(what); }};
+  Jobs jobs(io.get_executor(), [&told](std::string_view job) { told->task_changed(job); });
   mcp::ServerOptions options;
   options.name = "conformance";
   options.title = "Conformance";
@@ -74,7 +79,11 @@ int run(std::uint16_t port) {
   options.progress_interval = base::Millis(10);  // the suite wants each of three, 50 ms apart
   options.stream_after = base::Millis(300);
   options.stream_hold = kStreamHold;
-  auto server = mcp::Server::create(io.get_executor(), options, all_tools(triggers), {}, offer());
+  mcp::Offer offered = offer();
+  offered.tasks.keeper = &jobs;
+  auto server =
+      mcp::Server::create(io.get_executor(), options, all_tools(triggers, io.get_executor(), jobs),
+                          {}, std::move(offered));
   if (!server) {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());
     return EXIT_FAILURE;
@@ -92,7 +101,7 @@ int run(std::uint16_t port) {
   std::printf("listening on %u\n", static_cast<unsigned>(*bound));
   std::fflush(stdout);
   base::TaskGroup group(io.get_executor(), "conformance server");
-  group.spawn(serve_until_signal(&io, told, &http));
+  group.spawn(serve_until_signal(&io, told, &http, &jobs));
   io.run();
   return EXIT_SUCCESS;
 }

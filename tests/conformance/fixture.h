@@ -21,10 +21,13 @@ struct Triggers {
   std::function<void(mcp::Change)> changed;
 };
 
+class Jobs;
+
 std::vector<mcp::Tool> content_tools();                         // answers of every kind
 std::vector<mcp::Tool> notice_tools(const Triggers& triggers);  // progress, messages, changes
 std::vector<mcp::Tool> asking_tools();                          // ask in the middle of a call
 std::vector<mcp::Tool> round_tools();                           // and over several rounds
+std::vector<mcp::Tool> task_tools(asio::any_io_executor executor, Jobs& jobs);
 mcp::Offer offer();                                             // resources and prompts
 
 // So long a connection is held. All tools but test_reconnection are quicker.

@@ -51,17 +51,14 @@ MUST_PASS = {
     input-required-result-tampered-state input-required-result-capability-check
     input-required-result-ignore-extra-params input-required-result-validate-input
     http-header-validation http-custom-header-server-validation
+    tasks-lifecycle tasks-capability-negotiation tasks-wire-fields tasks-request-state-removal
+    tasks-mrtr-input tasks-request-headers tasks-dispatch-and-envelope tasks-required-task-error
+    tasks-mrtr-composition
     """.split(),
 }
-NO_TASKS = "the server has no tasks extension yet"
 NOT_YET = {
     "2025-11-25": {},
     "2026-07-28": {
-        **dict.fromkeys("""
-            tasks-lifecycle tasks-capability-negotiation tasks-wire-fields tasks-request-state-removal
-            tasks-mrtr-input tasks-request-headers tasks-dispatch-and-envelope
-            tasks-required-task-error tasks-mrtr-composition
-            """.split(), NO_TASKS),
         "tasks-status-notifications": "the suite itself always skips it",
     },
 }
