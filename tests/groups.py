@@ -207,6 +207,8 @@ GROUPS = {
                    script("tests", "app", "opensearch.py")),
     "resources": ("resources, prompts and completions of the real binary, read and watched",
                   script("tests", "app", "resources.py")),
+    "tasks": ("MCP tasks of the real binary, in both forms, through kill -9",
+              script("tests", "app", "tasks.py")),
     "transcripts": ("recorded conversations with the real binary", script("tests", "transcripts", "run.py")),
     "record": ("what --record writes is played again with the same answers",
                script("tests", "transcripts", "record.py")),

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "rpc/codec.h"
+#include "tools/durable_tasks.h"
 #include "tools/inputs.h"
 #include "tools/json_views.h"
 #include "tools/registry.h"
@@ -207,7 +208,22 @@ base::awaitable<mcp::ToolResult> pool_scale(Context& context, Json arguments, mc
                            {"paused", pool->record.paused}});
 }
 
-base::awaitable<mcp::ToolResult> pool_close(Context& context, Json arguments, mcp::Call&) {
+// Asks the client, in the middle of the call, what becomes of the work: true, it is ended.
+base::awaitable<base::Result<bool>> ask_to_abort(const PoolStatus& pool, mcp::Call& call) {
+  std::vector<mcp::Question> questions;
+  questions.push_back(closing_question(pool));
+  const auto answers = co_await call.ask(std::move(questions));
+  if (!answers) co_return fail(answers.error());
+  const auto choice = closing_choice(*answers);
+  if (!choice)
+    co_return fail(ErrorCode::InvalidArgument, "the answer names neither drain nor abort");
+  if (*choice == ClosingChoice::Leave) {
+    co_return fail(ErrorCode::Cancelled, "pool " + pool.record.spec.name + " was left as it is");
+  }
+  co_return *choice == ClosingChoice::Abort;
+}
+
+base::awaitable<mcp::ToolResult> pool_close(Context& context, Json arguments, mcp::Call& call) {
   std::optional<Error> problem;
   Reader reader(arguments, "", problem);
   const std::string name = reader.required_text("pool");
@@ -215,8 +231,22 @@ base::awaitable<mcp::ToolResult> pool_close(Context& context, Json arguments, mc
   if (reader.has("mode") && mode != "drain" && mode != "now") reader.wrong("mode", "drain or now");
   const base::Millis wait = read_wait_ms(reader);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
-  auto closed = co_await context.service.close_pool(name, mode == "now", wait);
+  const auto pool = context.service.pool(name);
+  if (!pool) co_return fail(pool.error());
+  bool abort = mode == "now";
+  if (abort && pool->running > 0 && call.can_ask(mcp::Ask::Elicitation)) {
+    if (becomes_task(context, call, false, false)) {
+      co_return fail(call.hand_over(context.tasks->closing(*pool, true, call.caller())));
+    }
+    const auto answer = co_await ask_to_abort(*pool, call);
+    if (!answer) co_return fail(answer.error());
+    abort = *answer;
+  }
+  auto closed = co_await context.service.close_pool(pool->record.id.str(), abort, wait);
   if (!closed) co_return fail(closed.error());
+  if (becomes_task(context, call, closed->still_draining == 0, false)) {
+    co_return fail(call.hand_over(context.tasks->closing(*pool, false, call.caller())));
+  }
   co_return rpc::dump(Json{{"pool", closed->pool.str()},
                            {"finished", closed->finished},
                            {"cancelled", closed->cancelled},
@@ -312,6 +342,8 @@ std::vector<mcp::Tool> pool_tools(Context& context) {
                              "for a while.",
                              mcp::Effect::Destructive},
                             pool_close));
+  tools.back().asks = true;
+  tools.back().tasks = mcp::TaskSupport::Optional;
   tools.push_back(
       make_tool(context,
                 {"pool_health", "Check pools",

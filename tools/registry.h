@@ -22,6 +22,8 @@
 
 namespace mahavishnu::tools {
 
+class DurableTasks;
+
 // What the tools need. The things referred to outlive the tools and their calls.
 struct Context {
   control::Service& service;
@@ -36,6 +38,7 @@ struct Context {
   control::PoolSurvey& survey;
   base::Caches& caches;  // tools add theirs
   domain::AuditTrail& audit;
+  DurableTasks* tasks = nullptr;  // null: no call becomes a task
 };
 
 // tools[0] is repo_list. `context` is kept by reference.

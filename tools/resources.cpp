@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "rpc/codec.h"
+#include "tools/durable_tasks.h"
 #include "tools/json_views.h"
 #include "tools/offer.h"
 
@@ -169,6 +170,10 @@ mcp::Offer offer(Context& context, const std::vector<mcp::Tool>& tools) {
   mcp::Offer made;
   add_resources(context, tools, made);
   made.prompts = prompts(context);
+  if (context.tasks != nullptr) {
+    context.tasks->use(tools);
+    made.tasks = {context.tasks, "task_get", "pool_close", "task_cancel"};
+  }
   return made;
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "rpc/codec.h"
+#include "tools/durable_tasks.h"
 #include "tools/follow.h"
 #include "tools/inputs.h"
 #include "tools/json_views.h"
@@ -21,8 +22,13 @@ base::awaitable<mcp::ToolResult> task_submit(Context& context, Json arguments, m
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   auto submitted = co_await context.service.submit(std::move(args));
   if (!submitted) co_return fail(submitted.error());
-  auto task = co_await follow_task(context, submitted->task, wait, call);
+  const bool demanded = call.task_wish() == mcp::TaskWish::Demanded;
+  auto task = co_await follow_task(context, submitted->task, demanded ? Wait{} : wait, call);
   if (!task) co_return fail(task.error());
+  const bool over = domain::is_terminal((*task)->status.state);
+  if (becomes_task(context, call, over, wait.until_change)) {
+    co_return fail(call.hand_over(context.tasks->view(**task, call.caller())));
+  }
   Json answer = task_view(**task, context.timers.now().wall);
   answer["existing"] = submitted->existing;
   co_return rpc::dump(answer);
@@ -160,6 +166,7 @@ std::vector<mcp::Tool> task_tools(Context& context) {
        "different commands. On disk when it answers; wait_ms holds the call until it is done.",
        mcp::Effect::Destructive, true},
       task_submit));
+  tools.back().tasks = mcp::TaskSupport::Optional;
   tools.push_back(make_tool(context,
                             {"task_batch", "Run many tasks",
                              "Hand in 1 to 1000 tasks at once. `tasks` answers their ids in order, "

@@ -1,6 +1,7 @@
 // Tools `workflow_run`, `workflow_get`, `workflow_list`, `workflow_cancel`: steps fanned out over
 // repositories. Every step in every repository is a task, shown as a cell.
 #include "rpc/codec.h"
+#include "tools/durable_tasks.h"
 #include "tools/follow.h"
 #include "tools/inputs.h"
 #include "tools/listing.h"
@@ -27,8 +28,14 @@ base::awaitable<mcp::ToolResult> workflow_run(Context& context, Json arguments, 
   if (auto good = reader.finish(); !good) co_return fail(good.error());
   auto started = co_await context.service.run_workflow(std::move(args));
   if (!started) co_return fail(started.error());
-  auto workflow = co_await follow_workflow(context, started->workflow, wait, call);
+  const bool demanded = call.task_wish() == mcp::TaskWish::Demanded;
+  const Wait held = demanded ? Wait{} : wait;
+  auto workflow = co_await follow_workflow(context, started->workflow, held, call);
   if (!workflow) co_return fail(workflow.error());
+  const bool over = domain::is_terminal((*workflow)->status.state);
+  if (becomes_task(context, call, over, wait.until_change)) {
+    co_return fail(call.hand_over(context.tasks->view(**workflow, call.caller())));
+  }
   Json head = workflow_view(**workflow);
   head["existing"] = started->existing;
   domain::TaskFilter cells;
@@ -111,6 +118,7 @@ About about_run() {
 std::vector<mcp::Tool> workflow_tools(Context& context) {
   std::vector<mcp::Tool> tools;
   tools.push_back(make_tool(context, about_run(), workflow_run));
+  tools.back().tasks = mcp::TaskSupport::Optional;
   tools.push_back(make_tool(context,
                             {"workflow_get", "Look at a workflow",
                              "State, progress and cells (repository x step) of a workflow, "

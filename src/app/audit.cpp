@@ -149,8 +149,11 @@ awaitable<mcp::ToolResult> Audit::run(const mcp::ToolHandler& handler, std::stri
   }
   try {
     mcp::ToolResult result = co_await handler(std::move(arguments), call);
+    const std::string task = call.handed_over();
     if (result) {
       ended(seq, "ok", made_by(tool, *result));
+    } else if (!task.empty()) {
+      ended(seq, "ok", domain::PoolId::parse(task) ? "" : task);
     } else {
       ended(seq, std::string(base::to_string(result.error().code)), "");
     }

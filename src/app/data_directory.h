@@ -3,6 +3,7 @@
 //   lock               who owns it (an open-file-description lock; pid, start and version inside)
 //   token              the first HTTP token, 0600
 //   tokens.json        the named ones (token_file.h), 0600; beside it their lock and times of use
+//   handles.key        signs what clients carry: handles of tasks, states of rounds; 0600
 //   mahavishnu.sock    the local door, 0600 (elsewhere when the path is too long for a socket)
 //   server.log         what a server in the background said
 //   journal.db, …      the system of record
@@ -44,6 +45,7 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string lock_file() const { return path_ + "/lock"; }
   std::string token_file() const { return path_ + "/token"; }
+  std::string handles_key() const { return path_ + "/handles.key"; }
   std::string log_file() const { return path_ + "/server.log"; }
   std::string run_folder() const { return path_ + "/run"; }
   // Where the server of this directory listens.

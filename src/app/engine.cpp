@@ -1,14 +1,10 @@
 #include "app/engine.h"
 
-#include <unistd.h>
-
-#include <array>
-#include <thread>
-
 #include "app/access_options.h"
 #include "app/bus_events.h"
 #include "app/bus_options.h"
 #include "app/loop_lag.h"
+#include "app/machine.h"
 #include "app/mcp_options.h"
 #include "app/night_watch.h"
 #include "app/oauth_options.h"
@@ -22,6 +18,7 @@
 #include "journal/sqlite_journal.h"
 #include "outbound/breaker_board.h"
 #include "outbound/pool_remotes.h"
+#include "tools/durable_tasks.h"
 #include "tools/offer.h"
 #include "tools/registry.h"
 #include "workers/git_facts.h"
@@ -37,13 +34,6 @@ using base::Status;
 
 // Executed anew: also when another has taken its place on the disk.
 constexpr const char* kThisProgram = "/proc/self/exe";
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
-}
-
-int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 using BuddyPtr = std::unique_ptr<outbound::SessionBuddy>;
 using OpenSearchPtr = std::unique_ptr<outbound::OpenSearch>;
@@ -181,6 +171,7 @@ struct Engine::Parts {
   std::unique_ptr<RepositoryWatch> watch;
   base::Caches caches;
   std::unique_ptr<tools::Context> context;
+  std::unique_ptr<tools::DurableTasks> tasks;
   std::vector<std::string> tool_names;
   std::unique_ptr<Audit> audit;
   SideThread decoder;
@@ -345,6 +336,13 @@ awaitable<Status> Engine::start_parts() {
   p.context.reset(new tools::Context{*p.service, *p.git, p.journal->memories(), *p.timers,
                                      *p.journal, remote_log, p.breakers, *p.bus, sync, *p.survey,
                                      p.caches, p.journal->audit()});
+  auto key = load_or_make_token(p.directory->handles_key());
+  if (!key) co_return in_step("handles.key", key.error());
+  tools::DurableTasks::Options tasks_options;
+  tasks_options.key = key->text;
+  tasks_options.keep = config.duration("tasks.keep");
+  p.tasks = std::make_unique<tools::DurableTasks>(*p.context, std::move(tasks_options));
+  p.context->tasks = p.tasks.get();
   p.service->list_caches(p.caches);
   p.survey->list_caches(p.caches);
   auto tools = tools::all(*p.context);
@@ -358,6 +356,7 @@ awaitable<Status> Engine::start_parts() {
     co_return in_step("limits.tools", known.error());
   }
   auto options = server_options(config);
+  options.state_key = key->text;
   options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
   auto offer = tools::offer(*p.context, tools);
   auto server = mcp::Server::create(p.control, std::move(options), std::move(tools),
@@ -422,6 +421,7 @@ awaitable<void> Engine::stop() {
   p.lag.reset();
   p.server.reset();
   p.audit.reset();
+  p.tasks.reset();
   p.context.reset();
   p.watch.reset();
   p.service.reset();

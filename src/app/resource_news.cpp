@@ -16,20 +16,27 @@ class Teller {
   void operator()(const domain::TaskChanged& changed) const {
     server_.updated(tools::task_uri(changed.task));
     server_.updated(tools::output_uri(changed.task));  // its end brings the last of it
-    if (changed.workflow) server_.updated(tools::workflow_uri(changed.workflow));
+    server_.task_changed(changed.task.str());
+    if (changed.workflow) workflow(changed.workflow);
     if (const auto task = service_.cached_task(changed.task)) pool(task->pool, task->pool_name);
   }
   void operator()(const domain::WorkflowAdmitted&) const {}  // nobody knows its id yet
-  void operator()(const domain::WorkflowChanged& changed) const {
-    server_.updated(tools::workflow_uri(changed.workflow));
+  void operator()(const domain::WorkflowChanged& changed) const { workflow(changed.workflow); }
+  void operator()(const domain::PoolPut& put) const {
+    pool(put.pool.id, put.pool.spec.name);
+    server_.task_changed(put.pool.id.str());
   }
-  void operator()(const domain::PoolPut& put) const { pool(put.pool.id, put.pool.spec.name); }
   void operator()(const domain::PoolRemoved& removed) const {
     server_.updated(tools::pool_uri(removed.pool.str()));
+    server_.task_changed(removed.pool.str());
   }
   void operator()(const domain::AttemptPut&) const {}  // its task tells of it
 
  private:
+  void workflow(domain::WorkflowId id) const {
+    server_.updated(tools::workflow_uri(id));
+    server_.task_changed(id.str());
+  }
   void pool(domain::PoolId id, const std::string& name) const {
     server_.updated(tools::pool_uri(id.str()));
     server_.updated(tools::pool_uri(name));

@@ -192,6 +192,8 @@ std::vector<Setting> make_settings() {
        "and the oldest when there are more; 0: no limit"},
       {"memory.redact", List, "", 0, 0, "",
        "patterns (RE2) of what is a secret in memories, besides the built-in ones"},
+      {"tasks.keep", Duration, "24h", 1, 3650 * kDay, "",
+       "how long after its end an MCP task is known by its handle; the work itself stays"},
       {"messages.max_count", Integer, "100000", 1, 10000000, "",
        "messages that some group has not acknowledged, or nobody asked for yet"},
       {"messages.max_bytes", Size, "64MiB", 65536, 16 * kGiB, "", "and their bytes, in memory"},
