@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { extTasks } from './ext_tasks.mjs';
 import { inspector } from './inspector.mjs';
 import { memorySync } from './memory_sync.mjs';
 import { sdks } from './sdks.mjs';
@@ -325,6 +326,7 @@ try {
   await brokenStream(server);
   await inspector(world, server, check);
   await byHand(world, server);
+  await extTasks(world, server, check);
   await memorySync(world, check);
   await toolPools(world, check);
 } catch (error) {
