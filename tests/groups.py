@@ -196,9 +196,10 @@ GROUPS = {
     "app": ("the real binary from end to end", script("tests", "app", "e2e.py")),
     "messages": ("the message bus of the real binary, and what kill -9 does to it",
                  script("tests", "app", "messages.py")),
-    "security": ("who may come in: tokens, scopes, bounds, limits, secrets, an authorization server's tokens; a "
+    "security": ("who may come in: tokens, scopes, bounds, limits, secrets, an authorization server's tokens; TLS; a "
                  "client that means harm",
                  together(script("tests", "app", "access.py"), script("tests", "app", "oauth.py"),
+                          script("tests", "app", "tls.py"),
                           script("tests", "app", "hostile.py"))),
     "night": ("what an operator is told by a command and a webhook", script("tests", "app", "night.py")),
     "tools": ("pools of type mcp: tools of other servers, on good days and bad",

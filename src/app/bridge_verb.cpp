@@ -149,8 +149,8 @@ void tell_welcome(const Setup& setup, const Hello& hello, const Welcome& welcome
   if (!welcome.note.empty()) std::cerr << "mahavishnu: " << welcome.note << "\n";
   tell_settings(setup, welcome);
   if (hello.listen) {
-    tell_listening({"http://" + welcome.listening, setup.data + "/token",
-                    hello.listen->authenticated, welcome.new_token});
+    tell_listening(
+        {welcome.listening, setup.data + "/token", hello.listen->authenticated, welcome.new_token});
   }
   std::cerr << std::flush;
 }

@@ -15,6 +15,7 @@
 #include "app/address.h"
 #include "app/data_directory.h"
 #include "app/verbs.h"
+#include "net/tls_identity.h"
 #include "workers/cgroup.h"
 
 namespace mahavishnu::app {
@@ -22,6 +23,7 @@ namespace {
 
 using Grade = Finding::Grade;
 
+constexpr std::chrono::hours kSoonExpired{14 * 24};
 constexpr std::uint64_t kLittleSpace = 256ULL << 20U;
 constexpr rlim_t kFewFiles = 4096;
 
@@ -183,6 +185,21 @@ Finding examine_limits_on_work() {
               "docs/operations.md)"};
 }
 
+Finding examine_certificate(const Config& config) {
+  const std::string what = "certificate";
+  const std::string& file = config.text("http.tls.certificate");
+  const std::string& key = config.text("http.tls.key");
+  if (file.empty() || key.empty()) {
+    return {Grade::Fail, what, "http.tls.certificate and http.tls.key go together: set both"};
+  }
+  const auto identity = net::TlsIdentity::load(file, key);
+  if (!identity) return {Grade::Fail, what, identity.error().message};
+  const auto left = (*identity)->expires - base::wall_now();
+  const std::string until = file + " is good until " + base::to_rfc3339((*identity)->expires);
+  if (left < kSoonExpired) return {Grade::Warn, what, until + "; renew it"};
+  return {Grade::Ok, what, until};
+}
+
 std::vector<Finding> examine(const Setup& setup) {
   const std::string search_path = lookup(setup.config.environment(), "PATH");
   std::vector<Finding> findings{examine_config(setup),
@@ -194,7 +211,11 @@ std::vector<Finding> examine(const Setup& setup) {
                                 examine_open_files(),
                                 examine_limits_on_work(),
                                 examine_sqlite()};
-  for (auto& finding : examine_servers(setup.config)) findings.push_back(std::move(finding));
+  const Config& config = setup.config;
+  if (!config.text("http.tls.certificate").empty() || !config.text("http.tls.key").empty()) {
+    findings.push_back(examine_certificate(config));
+  }
+  for (auto& finding : examine_servers(config)) findings.push_back(std::move(finding));
   return findings;
 }
 

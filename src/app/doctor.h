@@ -23,6 +23,8 @@ Finding examine_repositories(const Setup& setup);
 Finding examine_tool(const std::string& name, const std::string& search_path,
                      const std::string& way_out);
 Finding examine_listen(const std::string& address, const std::string& data);
+// Only where one is configured.
+Finding examine_certificate(const Config& config);
 Finding examine_open_files();
 // Which limits on memory and processes can be enforced on work here.
 Finding examine_limits_on_work();

@@ -98,6 +98,10 @@ Result<Address> Doors::open_http(HttpDoor door) {
   Address address = door.address;
   door_ = std::move(door);
   net::HttpOptions options = http_options(setup_.config);
+  auto tls = TlsDoor::open(control_, setup_.config);
+  if (!tls) return fail(tls.error());
+  tls_ = std::move(*tls);
+  if (tls_) options.tls = &tls_->terminator();
   if (door_->token) {
     token_.emplace(*door_->token);
     options.authenticate = [this](std::string_view given) { return who(given); };
@@ -129,7 +133,10 @@ Result<Address> Doors::open_http(HttpDoor door) {
       control_, std::move(options),
       [this](std::shared_ptr<rpc::HttpExchange> exchange) { return route(std::move(exchange)); });
   auto port = http_->listen(address.host, address.port);
-  if (!port) return fail(port.error());
+  if (!port) {
+    group_.spawn(close_http(std::move(http_), std::move(tls_)));
+    return fail(port.error());
+  }
   address.port = *port;
   listens_ = address;
   return address;
@@ -185,7 +192,7 @@ Result<std::string> Doors::lend_http(const Hello& hello) {
                             hello.tools == door_->view.tools &&
                             hello.toolsets == door_->view.toolsets;
     if (!same_place || !same_terms) {
-      return fail(ErrorCode::Conflict, "the server already listens on http://" + listens_->str() +
+      return fail(ErrorCode::Conflict, "the server already listens on " + listening() +
                                            (same_place ? ", with other tools or rules" : "") +
                                            "; it has one HTTP door");
     }
@@ -214,15 +221,19 @@ void Doors::return_http() {
   if (borrowers_ == 0 || --borrowers_ > 0) return;
   listens_.reset();
   http_->stop_accepting();
-  group_.spawn(close_http(std::move(http_)));
+  group_.spawn(close_http(std::move(http_), std::move(tls_)));
 }
 
 // It owns the server until its last connection has ended.
-awaitable<void> Doors::close_http(std::unique_ptr<net::HttpServer> server) {
+awaitable<void> Doors::close_http(std::unique_ptr<net::HttpServer> server,
+                                  std::unique_ptr<TlsDoor> tls) {
   co_await server->stop();
+  if (tls) co_await tls->stop();
 }
 
-std::string Doors::listening() const { return listens_ ? listens_->str() : std::string(); }
+std::string Doors::listening() const {
+  return listens_ ? http_scheme(setup_.config) + "://" + listens_->str() : std::string();
+}
 
 void Doors::stop_accepting() {
   for (auto* server : {http_.get(), metrics_.get()}) {
@@ -239,6 +250,7 @@ awaitable<void> Doors::stop() {
   }
   co_await local_.stop();
   if (http_) co_await http_->stop();
+  if (tls_) co_await tls_->stop();
   if (metrics_) co_await metrics_->stop();
   co_await group_.join();
 }
@@ -253,6 +265,10 @@ std::string Doors::readiness() const {
   if (!reason.empty()) answer["reason"] = reason;
   if (!repositories.problem.empty()) answer["repositories"]["problem"] = repositories.problem;
   if (!engine_.tokens().problem.empty()) answer["tokens"]["problem"] = engine_.tokens().problem;
+  if (tls_) {
+    answer["tls"] = {{"expires", base::to_rfc3339(tls_->status().expires)}};
+    if (!tls_->status().problem.empty()) answer["tls"]["problem"] = tls_->status().problem;
+  }
   if (const auto* issuer = engine_.issuer()) {
     answer["oauth"] = {{"keys", issuer->status().keys}};
     if (!issuer->status().problem.empty()) answer["oauth"]["problem"] = issuer->status().problem;

@@ -12,6 +12,7 @@
 #include "app/engine.h"
 #include "app/local_door.h"
 #include "app/secrets.h"
+#include "app/tls_door.h"
 #include "base/task_group.h"
 #include "mcp/server.h"
 #include "net/http_server.h"
@@ -54,7 +55,8 @@ class Doors {
   base::Result<std::string> lend_http(const Hello& hello);
   void return_http();
   std::string listening() const;
-  static base::awaitable<void> close_http(std::unique_ptr<net::HttpServer> server);
+  static base::awaitable<void> close_http(std::unique_ptr<net::HttpServer> server,
+                                          std::unique_ptr<TlsDoor> tls);
   rpc::HttpRest route(std::shared_ptr<rpc::HttpExchange> exchange);
   base::Result<std::string> who(std::string_view token);
   void answer_resource_metadata(rpc::HttpExchange& exchange) const;
@@ -69,7 +71,8 @@ class Doors {
   Recording* recording_;
   std::optional<HttpDoor> door_;
   std::optional<TokenCheck> token_;
-  std::string challenge_;  // what a 401 says besides, for clients of the issuer
+  std::string challenge_;         // what a 401 says besides, for clients of the issuer
+  std::unique_ptr<TlsDoor> tls_;  // null: http_ speaks plain HTTP
   std::unique_ptr<net::HttpServer> http_;
   std::unique_ptr<net::HttpServer> metrics_;
   std::optional<Address> listens_;  // while http_ does

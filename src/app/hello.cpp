@@ -112,6 +112,9 @@ Result<Welcome> read_welcome(std::string_view text) {
     welcome.settings = result->value("settings", std::map<std::string, std::string>());
     welcome.note = result->value("note", "");
     welcome.listening = result->value("listening", "");
+    if (!welcome.listening.empty() && welcome.listening.find("://") == std::string::npos) {
+      welcome.listening.insert(0, "http://");  // a server before TLS
+    }
     welcome.new_token = result->value("new_token", "");
     return welcome;
   } catch (const Json::exception& wrong) {

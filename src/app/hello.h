@@ -48,7 +48,7 @@ struct Welcome {
   int running = 0, queued = 0, delayed = 0;
   std::map<std::string, std::string> settings;  // in force there
   std::string note;                             // what a person should be told, or ""
-  std::string listening;                        // "127.0.0.1:8680", or "": no HTTP
+  std::string listening;                        // "http://127.0.0.1:8680", or "": no HTTP
   std::string new_token;                        // made just now, shown only once
 
   bool idle() const { return clients == 0 && running == 0 && queued == 0 && delayed == 0; }

@@ -143,7 +143,7 @@ class Serving {
     }
     auto address = doors_.open_http(std::move(door));
     if (!address) return fail(address.error());
-    told.url = "http://" + address->str();
+    told.url = http_scheme(setup_.config) + "://" + address->str();
     tell_listening(told);
     return {};
   }

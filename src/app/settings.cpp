@@ -97,6 +97,10 @@ std::vector<Setting> make_settings() {
       {"http.body_ms", Duration, "30s", 1, kDay, "", "for a whole body to arrive"},
       {"http.idle_ms", Duration, "300s", 1, kDay, "",
        "a kept connection without a request is closed"},
+      {"http.tls.certificate", Path, "", 0, 0, "",
+       "PEM file of the certificate, and those that vouch for it behind it: HTTPS; empty: plain "
+       "HTTP"},
+      {"http.tls.key", Path, "", 0, 0, "", "PEM file of its key, without a pass phrase"},
       {"http.oauth.issuer", Text, "", 0, 0, "",
        "authorization server whose tokens (JWT) are good besides ours, as its tokens name it; "
        "empty: "

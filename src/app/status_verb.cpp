@@ -54,7 +54,7 @@ void print_welcome(const Welcome& server, std::int64_t idle_exit_ms) {
               << " without client and work";
   }
   std::cout << "\nhttp:    "
-            << (server.listening.empty() ? std::string("not served") : "http://" + server.listening)
+            << (server.listening.empty() ? std::string("not served") : server.listening)
             << "\nclients: " << server.clients << " on the socket\n"
             << "tasks:   " << server.running << " running, " << server.queued << " queued, "
             << server.delayed << " delayed\n";

@@ -30,6 +30,8 @@ Verb serve() {
        {"in-process", nullptr, "with --stdio: serve in this process, and end with stdin"},
        {"background", nullptr, "on the socket only, until idle (what --stdio starts)"},
        {"http", "HOST:PORT", "serve over HTTP there; port 0 takes a free one", "http.listen"},
+       {"tls-cert", "FILE", "HTTPS with this certificate (PEM)", "http.tls.certificate"},
+       {"tls-key", "FILE", "and its key", "http.tls.key"},
        {"toolsets", "a,b", "sets of tools to serve: core (the default), message, ops, or all"},
        {"tools", "a,b", "serve these tools only"},
        {"read-only", nullptr, "serve only tools that change nothing"},

@@ -47,6 +47,7 @@ class NewestPermit final : public Permit {
   bool in_force() const override { return permit_->in_force(); }
   bool shows(const Tool& tool) const override { return permit_->shows(tool); }
   std::string_view list_class() const override { return permit_->list_class(); }
+  std::string challenge(const Tool& tool) const override { return permit_->challenge(tool); }
   base::Status admit(const Tool& tool, const Json& arguments) override {
     return permit_->admit(tool, arguments);
   }

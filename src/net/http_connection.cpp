@@ -26,9 +26,11 @@ bool has_no_body(int status) { return status == 204 || status == 304; }
 
 }  // namespace
 
-HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared, asio::ip::tcp::socket socket)
+HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared, asio::ip::tcp::socket socket,
+                               std::string local_address)
     : shared_(std::move(shared)),
       socket_(std::move(socket)),
+      local_address_(std::move(local_address)),
       in_(std::max(kMaxBuffered, shared_->options.limits.max_header_bytes + kLeastRoom)),
       parser_(shared_->options.limits.max_header_bytes) {}
 
@@ -37,13 +39,6 @@ HttpConnection::~HttpConnection() = default;
 void HttpConnection::start() {
   asio::error_code ignored;
   socket_.non_blocking(true, ignored);
-  if (shared_->wildcard) {
-    auto address = socket_.local_endpoint(ignored).address();
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-      address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    }
-    local_address_ = address.to_string();
-  }
   enter(Phase::Idle, shared_->options.limits.idle_time);
   read_more();
 }

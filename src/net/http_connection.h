@@ -59,7 +59,8 @@ struct HttpShared : std::enable_shared_from_this<HttpShared> {
   HttpStats stats;
   std::vector<std::string> hosts;  // that were listened on
   bool wildcard = false;           // one of them is any address of this machine
-  base::MonoTime now;              // as exact as the sweep
+  bool stopped = false;
+  base::MonoTime now;  // as exact as the sweep
   std::string date_line;
   base::WallTime date_at{};
   std::vector<std::shared_ptr<HttpConnection>> connections;
@@ -71,7 +72,9 @@ struct HttpShared : std::enable_shared_from_this<HttpShared> {
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(std::shared_ptr<HttpShared> shared, asio::ip::tcp::socket socket);
+  // `local_address`: of this machine, that the peer came to; needed where any address is bound.
+  HttpConnection(std::shared_ptr<HttpShared> shared, asio::ip::tcp::socket socket,
+                 std::string local_address);
   ~HttpConnection();
 
   void start();
@@ -130,7 +133,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   std::shared_ptr<HttpShared> shared_;
   asio::ip::tcp::socket socket_;
-  std::string local_address_;  // when bound to a wildcard
+  std::string local_address_;
   Phase phase_ = Phase::Idle;
   base::MonoTime deadline_;        // of the phase
   base::MonoTime asked_;           // when the handler got the request in progress

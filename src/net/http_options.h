@@ -29,8 +29,12 @@ struct HttpLimits {
   base::Millis stream_keep_alive{15000};        // a comment on an event stream that is silent
 };
 
+class TlsTerminator;
+
 struct HttpOptions {
   HttpLimits limits;
+  // Null: plain HTTP. Otherwise every connection goes through it; must outlive the server.
+  TlsTerminator* tls = nullptr;
   // Who a bearer token names. Compares in constant time itself. Unauthenticated: refused (401);
   // Denied: good, but for nothing here (403); Unavailable: it cannot be judged now (503,
   // Retry-After). Null function: no authentication ("local").

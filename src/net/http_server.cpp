@@ -1,8 +1,10 @@
 #include "net/http_server.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "net/tls_terminator.h"
 
 namespace mahavishnu::net {
 namespace {
@@ -42,7 +44,17 @@ base::Error listen_error(const asio::ip::address& address, std::uint16_t port,
   return {ErrorCode::Unavailable, "listening on " + where + ": " + error.message()};
 }
 
-void admit(const std::shared_ptr<HttpShared>& shared, tcp::socket socket) {
+// As a Host header would name it.
+std::string local_address(const tcp::socket& socket) {
+  asio::error_code ignored;
+  auto address = socket.local_endpoint(ignored).address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  return address.to_string();
+}
+
+void admit(const std::shared_ptr<HttpShared>& shared, tcp::socket socket, std::string local) {
   if (shared->connections.size() >= shared->options.limits.max_connections) {
     ++shared->stats.turned_away;
     ::send(socket.native_handle(), kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -50,9 +62,26 @@ void admit(const std::shared_ptr<HttpShared>& shared, tcp::socket socket) {
   }
   ++shared->stats.accepted;
   if (shared->connections.empty()) shared->refresh_clock();
-  auto connection = std::make_shared<HttpConnection>(shared, std::move(socket));
+  auto connection = std::make_shared<HttpConnection>(shared, std::move(socket), std::move(local));
   shared->add(connection);
   connection->start();
+}
+
+// Its plain side comes back when hands are shaken.
+void admit_by_tls(const std::shared_ptr<HttpShared>& shared, tcp::socket socket,
+                  std::string local) {
+  asio::error_code error;
+  const int connection = socket.release(error);
+  if (error) return;
+  shared->options.tls->carry(connection, [shared, local = std::move(local)](int plain) {
+    asio::post(shared->executor, [shared, local, plain] {
+      tcp::socket side(shared->executor);
+      asio::error_code failed;
+      side.assign(tcp::v4(), plain, failed);  // to Asio a stream is a stream
+      if (failed) ::close(plain);
+      if (!failed && !shared->stopped) admit(shared, std::move(side), local);
+    });
+  });
 }
 
 }  // namespace
@@ -109,7 +138,9 @@ base::awaitable<void> HttpServer::accept(std::shared_ptr<HttpShared> shared,
   while (acceptor->is_open()) {
     auto [error, socket] = co_await acceptor->async_accept(base::as_result);
     if (!error) {
-      admit(shared, std::move(socket));
+      std::string local = shared->wildcard ? local_address(socket) : std::string();
+      const auto let_in = shared->options.tls != nullptr ? admit_by_tls : admit;
+      let_in(shared, std::move(socket), std::move(local));
     } else if (error == asio::error::operation_aborted) {
       break;
     } else {
@@ -144,6 +175,7 @@ void HttpServer::stop_accepting() {
 
 base::awaitable<void> HttpServer::stop() {
   stop_accepting();
+  shared_->stopped = true;
   own_.cancel();
   shared_->handlers.cancel();
   shared_->flush_all();

@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -153,7 +154,7 @@ class Http:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             for line in self.log().splitlines():
-                if "serving http://" in line and line.endswith("/mcp"):
+                if re.search("serving https?://", line) and line.endswith("/mcp"):
                     return int(line.rsplit(":", 1)[1].split("/")[0])
             time.sleep(0.01)
         self.process.kill()

@@ -59,7 +59,7 @@ TEST_SUITE("app::Hello") {
     welcome.background = true;
     welcome.queued = 3;
     welcome.settings = {{"log.level", "info"}};
-    welcome.listening = "127.0.0.1:1";
+    welcome.listening = "https://127.0.0.1:1";
     const rpc::RequestId id{std::string("h")};
     const auto read = read_welcome(encode_welcome(id, welcome));
     REQUIRE(read);
@@ -67,7 +67,7 @@ TEST_SUITE("app::Hello") {
     CHECK(read->background);
     CHECK_FALSE(read->idle());
     CHECK(read->settings == welcome.settings);
-    CHECK(read->listening == "127.0.0.1:1");
+    CHECK(read->listening == "https://127.0.0.1:1");
     const auto refused =
         read_welcome(encode_refusal(id, {ErrorCode::Conflict, "somebody else listens"}));
     REQUIRE_FALSE(refused);
