@@ -17,6 +17,7 @@ using mcp::TaskView;
 
 constexpr std::string_view kClosing = "closing";  // key of the question
 constexpr std::size_t kMostLeft = 1000;
+constexpr int kLooks = 100;  // for ends that are being written: some milliseconds
 constexpr int kListed = 50;  // of a kind, in a page of a list
 
 // Young work is worth a look soon.
@@ -299,6 +300,14 @@ base::awaitable<base::Result<TaskView>> DurableTasks::get_closing(std::string na
     out = closing_view(*closing, caller);
   }
   if (out.state == TaskState::Completed) {
+    const auto written = co_await ends_are_written(closing->pool);
+    if (!written) co_return fail(written.error());
+    if (!*written) {
+      out.state = TaskState::Working;
+      out.message = "closed; the ends of its work are being written";
+      set_life(out, std::nullopt);
+      co_return out;
+    }
     const auto cancelled = co_await cancelled_since(closing->pool, closing->began, closing->were);
     if (!cancelled) co_return fail(cancelled.error());
     out.end = rpc::dump(Json{{"pool", closing->pool.str()},
@@ -307,6 +316,22 @@ base::awaitable<base::Result<TaskView>> DurableTasks::get_closing(std::string na
                              {"still_draining", 0}});
   }
   co_return out;
+}
+
+// A pool goes with the end of its last task, and that end is on the disk a moment later.
+base::awaitable<base::Result<bool>> DurableTasks::ends_are_written(domain::PoolId pool) {
+  domain::TaskFilter filter;
+  filter.pool = pool;
+  filter.states = {domain::TaskState::Queued, domain::TaskState::Running,
+                   domain::TaskState::RetryWait};
+  domain::Page page;
+  page.limit = 1;
+  for (int look = 0; look < kLooks; ++look) {
+    const auto listing = co_await context_.service.tasks(filter, page);
+    if (!listing) co_return fail(listing.error());
+    if (listing->items.empty()) co_return true;
+  }
+  co_return false;
 }
 
 // Of the pool's tasks, those that a caller ended since then; no more than `most` are of interest.

@@ -59,6 +59,7 @@ class DurableTasks final : public mcp::TaskKeeper {
   base::awaitable<base::Result<mcp::TaskView>> get_closing(std::string named, std::string caller,
                                                            base::Millis wait);
   mcp::TaskView closing_view(const Closing& closing, const std::string& caller) const;
+  base::awaitable<base::Result<bool>> ends_are_written(domain::PoolId pool);
   base::awaitable<base::Result<int>> cancelled_since(domain::PoolId pool, base::WallTime began,
                                                      int most);
   base::awaitable<base::Status> call_tool(const mcp::ToolHandler& tool, mcp::Json arguments,
