@@ -1,5 +1,6 @@
 #include "app/tls_door.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -18,7 +19,7 @@ constexpr base::Millis kLookEvery{2000};
 // What the side thread has found.
 struct TlsDoor::Look {
   Versions versions;
-  Result<net::TlsIdentityPtr> identity;
+  std::optional<Result<net::TlsIdentityPtr>> identity;  // where they are others than before
 };
 
 TlsDoor::TlsDoor(asio::any_io_executor control, Files files)
@@ -76,11 +77,13 @@ base::awaitable<void> TlsDoor::follow() {
 }
 
 void TlsDoor::look() {
+  if (std::exchange(looking_, true)) return;  // a file system that hangs must not be asked again
   aside_.run([this, files = files_, known = versions_, control = control_,
               alive = std::weak_ptr<bool>(alive_)] {
-    const Versions versions = versions_of(files);
-    if (versions == known) return;
-    Look found{versions, net::TlsIdentity::load(files.certificate, files.key)};
+    Look found{versions_of(files), std::nullopt};
+    if (found.versions != known) {
+      found.identity = net::TlsIdentity::load(files.certificate, files.key);
+    }
     asio::post(control, [this, alive, found = std::move(found)]() mutable {
       if (!alive.expired()) looked(std::move(found));
     });
@@ -90,14 +93,17 @@ void TlsDoor::look() {
 // Of two files that are renewed one after the other the first look may see only one: it is looked
 // at again when the other changes.
 void TlsDoor::looked(Look found) {
+  looking_ = false;
   versions_ = found.versions;
-  if (!found.identity) {
-    status_.problem = found.identity.error().message;
+  if (!found.identity) return;
+  auto& identity = *found.identity;
+  if (!identity) {
+    status_.problem = identity.error().message;
     base::log()->warn("tls: the certificate read before stays in force: {}", status_.problem);
     return;
   }
-  status_ = {(*found.identity)->expires, {}};
-  terminator_->put(std::move(*found.identity));
+  status_ = {(*identity)->expires, {}};
+  terminator_->put(std::move(*identity));
   base::log()->info("tls: {} was read again, and is good until {}", files_.certificate,
                     base::to_rfc3339(status_.expires));
 }

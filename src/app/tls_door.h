@@ -52,6 +52,7 @@ class TlsDoor {
   asio::any_io_executor control_;
   Files files_;
   Versions versions_;
+  bool looking_ = false;
   Status status_;
   std::unique_ptr<net::TlsTerminator> terminator_;
   SideThread aside_;
