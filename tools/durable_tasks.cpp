@@ -162,15 +162,23 @@ base::Status DurableTasks::check_life(const TaskView& view) const {
                   " ms ago (tasks.keep); " + view.subject + " itself is known to the tools");
 }
 
-TaskView DurableTasks::view(const domain::TaskRecord& task, const std::string& caller) const {
-  const domain::TaskStatus& status = task.status;
+// What tasks and workflows have in common: who it is, its times, its state in words.
+template <class Record>
+TaskView DurableTasks::outline(const Record& record, const std::string& caller) const {
+  const auto& status = record.status;
   TaskView out;
-  out.subject = task.id.str();
+  out.subject = record.id.str();
   out.id = sealed(out.subject, caller);
-  out.created = task.created;
-  out.updated = status.ended.value_or(status.started.value_or(task.created));
+  out.created = record.created;
+  out.updated = status.ended.value_or(status.started.value_or(record.created));
   out.message = std::string(domain::to_string(status.state));
   set_life(out, status.ended);
+  return out;
+}
+
+TaskView DurableTasks::view(const domain::TaskRecord& task, const std::string& caller) const {
+  const domain::TaskStatus& status = task.status;
+  TaskView out = outline(task, caller);
   if (!domain::is_terminal(status.state)) return out;
   const bool cancelled = status.state == domain::TaskState::Cancelled;
   out.state = cancelled ? TaskState::Cancelled : TaskState::Completed;
@@ -182,13 +190,8 @@ TaskView DurableTasks::view(const domain::TaskRecord& task, const std::string& c
 TaskView DurableTasks::view(const domain::WorkflowRecord& workflow,
                             const std::string& caller) const {
   const domain::WorkflowStatus& status = workflow.status;
-  TaskView out;
-  out.subject = workflow.id.str();
-  out.id = sealed(out.subject, caller);
-  out.created = workflow.created;
-  out.updated = status.ended.value_or(status.started.value_or(workflow.created));
-  out.message = std::string(domain::to_string(status.state)) + ": " + progress_text(status);
-  set_life(out, status.ended);
+  TaskView out = outline(workflow, caller);
+  out.message += ": " + progress_text(status);
   if (!domain::is_terminal(status.state)) return out;
   const bool cancelled = status.state == domain::WorkflowState::Cancelled;
   out.state = cancelled ? TaskState::Cancelled : TaskState::Completed;
@@ -212,6 +215,7 @@ TaskView DurableTasks::closing_view(const Closing& closing, const std::string& c
   out.created = out.updated = closing.began;
   set_life(out, std::nullopt);
   const auto pool = context_.service.pool(closing.pool.str());
+  if (is_left(closing.text())) return left_alone(closing, std::move(out));
   if (!pool) {
     out.state = TaskState::Completed;
     out.message = "closed";
@@ -225,18 +229,20 @@ TaskView DurableTasks::closing_view(const Closing& closing, const std::string& c
     return out;
   }
   const base::WallTime until = closing.began + options_.answer_time;
-  if (is_left(closing.text()) || context_.timers.now().wall > until) {
-    out.state = TaskState::Cancelled;
-    out.message = "the pool was left as it is";
-    out.end = base::Error{ErrorCode::Cancelled,
-                          "pool " + pool->record.spec.name + " was left as it is", 0};
-    set_life(out, closing.began);
-    return out;
-  }
+  if (context_.timers.now().wall > until) return left_alone(closing, std::move(out));
   out.state = TaskState::InputRequired;
   out.message = "what becomes of its work?";
   out.ttl = options_.answer_time + options_.keep;
   out.questions.push_back(closing_question(*pool));
+  return out;
+}
+
+// Also when the pool goes for another reason later: an end stays the end.
+TaskView DurableTasks::left_alone(const Closing& closing, TaskView out) const {
+  out.state = TaskState::Cancelled;
+  out.message = "the pool was left as it is";
+  out.end = base::Error{ErrorCode::Cancelled, closing.pool.str() + " was left as it is", 0};
+  set_life(out, closing.began);
   return out;
 }
 

@@ -58,7 +58,10 @@ class DurableTasks final : public mcp::TaskKeeper {
                                                             std::string caller, base::Millis wait);
   base::awaitable<base::Result<mcp::TaskView>> get_closing(std::string named, std::string caller,
                                                            base::Millis wait);
+  template <class Record>
+  mcp::TaskView outline(const Record& record, const std::string& caller) const;
   mcp::TaskView closing_view(const Closing& closing, const std::string& caller) const;
+  mcp::TaskView left_alone(const Closing& closing, mcp::TaskView out) const;
   base::awaitable<base::Result<bool>> ends_are_written(domain::PoolId pool);
   base::awaitable<base::Result<int>> cancelled_since(domain::PoolId pool, base::WallTime began,
                                                      int most);

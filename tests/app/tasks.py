@@ -243,6 +243,7 @@ class TaskTest(WithWork):
         self.assertEqual(server.tool("task_get", {"task": running})["state"], "running")
         # Who cannot be asked is taken at its word.
         self.assertEqual(server.tool("pool_close", {"pool": "busy", "mode": "now", "wait_ms": 20000})["cancelled"], 1)
+        self.assertEqual(client.get(made["taskId"])["status"], "cancelled")  # an end stays the end
         server.stop()
 
 
