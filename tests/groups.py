@@ -4,9 +4,11 @@ Every group prints its own output; its last line "N passed, N failed" (with ", N
 has those) is what it counts. The last line here is the sum.
 """
 import contextlib
+import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,8 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 SANITIZED = ["domain", "rpc", "mcp", "net", "control"]
+SANITIZED_BUILD = os.path.join(ROOT, "build-asan")
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "--buildtype=plain",
             "-Dcpp_args=-Og -g1", "-Dperf=false"]
+DOORS = ["conformance", "clients", "security", "tasks", "resources"]
+UNDER_TEST = "MAHAVISHNU_BINARY_UNDER_TEST"
 COVERED = ["domain", "control", "rpc", "mcp"]
 LEAST_COVERAGE = 90.0
 COUNT = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
@@ -116,11 +121,48 @@ def storms(name, commands):
 
 
 def sanitized(names):
-    folder = os.path.join(ROOT, "build-asan")
     targets = ["tests/%s/test_%s" % (name, name) for name in names]
     environment = {"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=1",
                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-    return build(folder, SANITIZE, targets) or run_programs(folder, names, environment)
+    return build(SANITIZED_BUILD, SANITIZE, targets) or run_programs(SANITIZED_BUILD, names, environment)
+
+
+def watched(programs):
+    """Stand-ins for sanitized programs, and where their reports go: what runs them may clear the environment."""
+    folder = os.path.join(SANITIZED_BUILD, "watched")
+    shutil.rmtree(folder, ignore_errors=True)
+    report = os.path.join(folder, "report")
+    for program in programs:
+        path = os.path.join(folder, program)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as script:
+            script.write(f"""#!/bin/sh
+export ASAN_OPTIONS=detect_stack_use_after_return=0:log_path={report}
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path={report}
+exec {os.path.join(SANITIZED_BUILD, program)} "$@"
+""")
+        os.chmod(path, 0o755)
+    return folder, report
+
+
+def asan_doors():
+    """What clients meet, with a sanitized server: each group as it is, and not one report."""
+    programs = ["mahavishnu", "tests/conformance_server"]
+    wrong = build(BUILD) or build(SANITIZED_BUILD, SANITIZE, programs)
+    if wrong:
+        return wrong
+    folder, report = watched(programs)
+    os.environ[UNDER_TEST] = os.path.join(folder, programs[0])
+    try:
+        total = together(*(GROUPS[name][1] for name in DOORS))()
+    finally:
+        del os.environ[UNDER_TEST]
+    reports = sorted(glob.glob(report + ".*"))
+    for one in reports:
+        with open(one, encoding="utf-8", errors="replace") as text:
+            print(text.read()[:20000])
+    total.add(Count(passed=int(not reports), failed=len(reports)))
+    return total
 
 
 def asan():
@@ -237,9 +279,10 @@ GROUPS = {
     "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
                    lambda: sanitized(SANITIZED)),
     "asan": ("the same on every layer", asan),
+    "asan-doors": ("the same on the real binary and the conformance server: " + ", ".join(DOORS), asan_doors),
     "coverage": (f"line coverage of {', '.join(COVERED)} is at least {LEAST_COVERAGE} %", coverage),
 }
-BY_NAME_ONLY = {"asan", "coverage", "kill9-long"}
+BY_NAME_ONLY = {"asan", "asan-doors", "coverage", "kill9-long"}
 
 
 class Heard:

@@ -36,16 +36,16 @@ export async function inspector(world, server, check) {
     const flags = era ? ['--protocol-era', era] : [];
     return run(world, [...words, ...where, ...who, ...flags, '--format', 'json', '-q']);
   };
-  const stdio = (...words) => {
+  const stdio = (era) => (...words) => {
     const own = world.serveArguments('--stdio', '--in-process');
-    return run(world, [...words, '--format', 'json', '-q', '--', world.binary, ...own]);
+    const flags = ['--protocol-era', era, '--format', 'json', '-q'];
+    return run(world, [...words, ...flags, '--', world.binary, ...own]);
   };
-  const doors = {
-    stdio,
-    'http legacy': http('/mcp', 'http', 'legacy'),
-    'http modern': http('/mcp', 'http', 'modern'),
-    sse: http('/sse', 'sse'),
-  };
+  const doors = { sse: http('/sse', 'sse') };
+  for (const era of ['legacy', 'modern', 'auto']) {
+    doors[`stdio ${era}`] = stdio(era);
+    doors[`http ${era}`] = http('/mcp', 'http', era);
+  }
   for (const [door, ask] of Object.entries(doors)) {
     await check(`inspector 2.12.0, ${door}: its strict reading finds no fault with the tools`, async () => {
       const { code, out, err } = await ask('--method', 'tools/list', '--strict');

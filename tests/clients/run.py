@@ -1,4 +1,4 @@
-"""Runs clients.mjs against build/mahavishnu; installs the SDK clients first (npm ci, once).
+"""Runs clients.mjs against build/mahavishnu, or the binary that is named; installs the SDK clients first (npm ci, once).
 
 They need Node.js 22: where the system's is older, the one that npm installs as a package is used.
 Skipped, with the reason, where there is no npm. Prints what clients.mjs prints; the last line is
@@ -10,8 +10,10 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
-from node_packages import BUILD, NodePackages  # noqa: E402
+for folder in ("app", "support"):
+    sys.path.insert(0, os.path.join(os.path.dirname(HERE), folder))
+from harness import BINARY  # noqa: E402
+from node_packages import NodePackages  # noqa: E402
 
 PACKAGES = NodePackages("clients", HERE, oldest_node=22, tools=("node", "npm", "git"))
 
@@ -24,7 +26,7 @@ def place(script):
 
 
 def main():
-    binary = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(BUILD, "mahavishnu")
+    binary = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else BINARY
     reason = PACKAGES.missing_tool()
     if reason:
         print(f"skipped: {reason}\n0 passed, 0 failed, 1 skipped")

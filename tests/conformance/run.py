@@ -21,8 +21,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ("app", "support"):
     sys.path.insert(0, os.path.join(os.path.dirname(HERE), folder))
 import check  # noqa: E402
-from harness import Http, Scratch  # noqa: E402
-from node_packages import BUILD, NodePackages  # noqa: E402
+from harness import BINARY, Http, Scratch  # noqa: E402
+from node_packages import NodePackages  # noqa: E402
 
 PACKAGES = NodePackages("conformance", HERE, oldest_node=22)
 SUITE = os.path.join(PACKAGES.folder, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
@@ -171,7 +171,7 @@ def main(names):
         print(f"not ok npm ci\n{failure}\n0 passed, 1 failed")
         return 1
     passed, wrong = 0, []
-    with Server(os.path.join(BUILD, "tests", "conformance_server")) as server:
+    with Server(os.path.join(os.path.dirname(BINARY), "tests", "conformance_server")) as server:
         url = f"http://localhost:{server.port}/mcp"
         if names:
             show(url, names)
