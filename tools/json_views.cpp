@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rpc/codec.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -12,7 +13,7 @@ using domain::TaskState;
 
 constexpr std::size_t kErrorTail = 1024;
 constexpr std::size_t kMostWaitsFor = 100;
-constexpr std::size_t kBracesAndCursor = 1200;
+constexpr std::size_t kCursorTokens = 700;  // and braces; of a cursor of 1,000 bytes
 constexpr base::Millis kLongInQueue{60000};
 
 void put(Json& into, const char* name, const std::string& value) {
@@ -278,8 +279,10 @@ void ItemList::set_head(const Json& head) {
 
 bool ItemList::add(const Json& item) {
   const std::string text = rpc::dump(item);
-  if (count_ > 0 && head_.size() + items_.size() + text.size() + kBracesAndCursor > kAnswerBytes)
-    return false;
+  const std::size_t tokens = estimated_tokens(text) + 1;
+  const std::size_t others = estimated_tokens(head_) + kCursorTokens;
+  if (count_ > 0 && others + tokens_ + tokens > kAnswerTokens) return false;
+  tokens_ += tokens;
   if (count_ > 0) items_ += ',';
   items_ += text;
   ++count_;

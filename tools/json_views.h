@@ -15,9 +15,6 @@ namespace mahavishnu::tools {
 
 using rpc::Json;
 
-// What one answer may hold at most: about 10,000 tokens.
-inline constexpr std::size_t kAnswerBytes = 40000;
-
 Json task_view(const domain::TaskRecord& task, base::WallTime now);  // task_get
 Json task_line(const domain::TaskRecord& task);                      // task_list
 Json cell_view(const domain::TaskRecord& task);                      // workflow_get
@@ -41,7 +38,7 @@ std::string_view tail(std::string_view text, std::size_t bytes);
 // A list inside an answer, kept as text so that its size is known while it grows.
 class ItemList {
  public:
-  // `head` is the rest of the answer; both together stay under kAnswerBytes.
+  // `head` is the rest of the answer; both together stay under kAnswerTokens.
   explicit ItemList(const Json& head);
   void set_head(const Json& head);  // not longer than the one before
 
@@ -55,6 +52,7 @@ class ItemList {
  private:
   std::string head_;  // of an object, without its closing brace
   std::string items_;
+  std::size_t tokens_ = 0;  // of the items
   std::size_t count_ = 0;
 };
 

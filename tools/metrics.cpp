@@ -5,6 +5,7 @@
 #include "tools/inputs.h"
 #include "tools/json_views.h"
 #include "tools/registry.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -41,7 +42,7 @@ base::awaitable<mcp::ToolResult> metrics_get(Context& context, Json arguments, m
               {"gauges", chosen(metrics.gauges, names, plain)}};
   std::string text = rpc::dump(answer);
   // The latencies are the bulk of it: the last ones go when all is too much.
-  while (text.size() > kAnswerBytes && !answer["latency"].empty()) {
+  while (estimated_tokens(text) > kAnswerTokens && !answer["latency"].empty()) {
     const std::size_t keep = answer["latency"].size() / 2;
     answer["latency"].erase(std::next(answer["latency"].begin(), static_cast<std::ptrdiff_t>(keep)),
                             answer["latency"].end());

@@ -9,6 +9,7 @@
 #include "tools/listing.h"
 #include "tools/lookups.h"
 #include "tools/output_cursor.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t kKeptAnswerBytes = 4U << 20U;
 constexpr std::size_t kMostKeptAnswers = 100000;
 constexpr std::size_t kMostOutputBytes = 32768;
+constexpr std::size_t kLeastOutputBytes = 1024;  // fit, whatever they are
 
 // Answers about ended tasks by the version of their record: they do not change any more.
 struct EndedTask {
@@ -157,9 +159,11 @@ base::awaitable<mcp::ToolResult> task_output(Context& context, Json arguments, m
     if (!chunk->eof) answer["next_cursor"] = output_cursor(query->stream, chunk->next_offset);
     if (chunk->dropped_bytes > 0) answer["dropped_bytes"] = chunk->dropped_bytes;
     std::string text = rpc::dump(answer);
-    if (text.size() <= kAnswerBytes || query->max_bytes <= kAnswerBytes / 8) co_return text;
-    // Escapes made it too long (a control character takes six bytes): less of it, then.
-    query->max_bytes = kAnswerBytes / 8;
+    const std::size_t tokens = estimated_tokens(text);
+    if (tokens <= kAnswerTokens || query->max_bytes <= kLeastOutputBytes) co_return text;
+    // As a dump of numbers, or of control characters that take six bytes each: less of it, then.
+    const std::size_t shown = std::min(query->max_bytes, chunk->text.size());
+    query->max_bytes = std::max(shown * kAnswerTokens / tokens * 15 / 16, kLeastOutputBytes);
     query->wait = base::Millis{0};
   }
 }

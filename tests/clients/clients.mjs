@@ -7,17 +7,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { Tiktoken } from 'js-tiktoken/lite';
-import ranks from 'js-tiktoken/ranks/o200k_base';
-
 import { extTasks } from './ext_tasks.mjs';
 import { inspector } from './inspector.mjs';
 import { memorySync } from './memory_sync.mjs';
 import { sdks } from './sdks.mjs';
+import { tokens } from './tokens.mjs';
 import { toolPools } from './tool_pools.mjs';
 import { repositories, World } from './world.mjs';
 
-const o200k = new Tiktoken(ranks); // a tokenizer that is public; others differ by some per cent
 const longest = 60_000; // ms, for any one request
 let passed = 0;
 let failed = 0;
@@ -71,13 +68,6 @@ const cases = {
       again.tools.map((tool) => tool.name),
       tools.map((tool) => tool.name),
     );
-  },
-
-  async 'the tools it serves by default take at most 8,000 tokens'({ client }) {
-    const { tools } = await client.listTools();
-    const tokens = o200k.encode(JSON.stringify({ tools })).length;
-    assert.ok(tokens <= 8000, `${tokens} tokens`);
-    assert.ok(tokens > 1000, `${tokens} tokens cannot be all of them`);
   },
 
   async 'repo_list names the repositories'(peer) {
@@ -337,6 +327,7 @@ try {
   await brokenStream(server);
   await inspector(world, server, check);
   await byHand(world, server);
+  await tokens(world, check);
   await extTasks(world, server, check);
   await memorySync(world, check);
   await toolPools(world, check);

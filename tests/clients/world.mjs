@@ -78,11 +78,11 @@ export class World {
   }
 
   // A server over HTTP: {origin, url, token, data, child}; with `data`, on that of an earlier one.
-  async serveHttp({ environment = {}, data } = {}) {
+  async serveHttp({ environment = {}, data, flags = [] } = {}) {
     const door = ['--http', `127.0.0.1:${await freePort()}`];
     const port = door[1].split(':')[1];
     const words = data ? this.argumentsFor(data, ...door) : this.serveArguments(...door);
-    const child = this.spawn(words, ['ignore', 'ignore', 'pipe'], environment);
+    const child = this.spawn([...words, ...flags], ['ignore', 'ignore', 'pipe'], environment);
     data ??= this.data;
     const said = [];
     await new Promise((resolve, reject) => {
