@@ -421,7 +421,8 @@ base::awaitable<base::Result<mcp::TaskPage>> DurableTasks::list(std::string call
   if (!cursor.empty()) page.cursor = cursor.substr(2);
   mcp::TaskPage out;
   if (!of_tasks) {
-    const auto listing = co_await context_.service.workflows({}, page);
+    const domain::WorkflowFilter every;
+    const auto listing = co_await context_.service.workflows(every, page);
     if (!listing) co_return fail(listing.error());
     for (const auto& workflow : listing->items) {
       if (workflow.spec->caller != caller) continue;
