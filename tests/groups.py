@@ -17,9 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 SANITIZED = ["domain", "rpc", "mcp", "net", "control"]
-SANITIZED_BUILD = os.path.join(ROOT, "build-asan")
-SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "--buildtype=plain",
-            "-Dcpp_args=-Og -g1", "-Dperf=false"]
 DOORS = ["conformance", "clients", "security", "tasks", "resources"]
 UNDER_TEST = "MAHAVISHNU_BINARY_UNDER_TEST"
 COVERED = ["domain", "control", "rpc", "mcp"]
@@ -120,56 +117,63 @@ def storms(name, commands):
     return group
 
 
-def sanitized(names):
-    targets = ["tests/%s/test_%s" % (name, name) for name in names]
-    environment = {"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=1",
-                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-    return build(SANITIZED_BUILD, SANITIZE, targets) or run_programs(SANITIZED_BUILD, names, environment)
+class Sanitizer:
+    """A build of its own, and how its programs are told to report."""
+
+    def __init__(self, folder, sanitize, options):
+        self.folder = os.path.join(ROOT, folder)
+        self.arguments = [f"-Db_sanitize={sanitize}", "-Db_lundef=false", "--buildtype=plain",
+                          "-Dcpp_args=-Og -g1", "-Dperf=false"]
+        self.options = options
+
+    def layers(self, names):
+        targets = [f"tests/{name}/test_{name}" for name in names]
+        return build(self.folder, self.arguments, targets) or run_programs(self.folder, names, self.options)
+
+    def every_layer(self):
+        listed = run(["meson", "introspect", BUILD, "--tests"])
+        names = [test["name"] for test in json.loads(listed.stdout)]
+        return self.layers([name for name in names if os.path.exists(
+            os.path.join(BUILD, "tests", name, f"test_{name}"))])
+
+    def watched(self, programs):
+        """Stand-ins for the programs, and where their reports go: what runs them may clear the environment."""
+        folder = os.path.join(self.folder, "watched")
+        shutil.rmtree(folder, ignore_errors=True)
+        report = os.path.join(folder, "report")
+        told = "\n".join(f"export {name}={value}:log_path={report}" for name, value in self.options.items())
+        for program in programs:
+            path = os.path.join(folder, program)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as script:
+                script.write(f'#!/bin/sh\n{told}\nexec {os.path.join(self.folder, program)} "$@"\n')
+            os.chmod(path, 0o755)
+        return folder, report
+
+    def doors(self):
+        """What clients meet, with a sanitized server: each group as it is, and not one report."""
+        programs = ["mahavishnu", "tests/conformance_server"]
+        wrong = build(BUILD) or build(self.folder, self.arguments, programs)
+        if wrong:
+            return wrong
+        folder, report = self.watched(programs)
+        os.environ[UNDER_TEST] = os.path.join(folder, programs[0])
+        try:
+            total = together(*(GROUPS[name][1] for name in DOORS))()
+        finally:
+            del os.environ[UNDER_TEST]
+        reports = sorted(glob.glob(report + ".*"))
+        for one in reports:
+            with open(one, encoding="utf-8", errors="replace") as text:
+                print(text.read()[:20000])
+        total.add(Count(passed=int(not reports), failed=len(reports)))
+        return total
 
 
-def watched(programs):
-    """Stand-ins for sanitized programs, and where their reports go: what runs them may clear the environment."""
-    folder = os.path.join(SANITIZED_BUILD, "watched")
-    shutil.rmtree(folder, ignore_errors=True)
-    report = os.path.join(folder, "report")
-    for program in programs:
-        path = os.path.join(folder, program)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as script:
-            script.write(f"""#!/bin/sh
-export ASAN_OPTIONS=detect_stack_use_after_return=0:log_path={report}
-export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path={report}
-exec {os.path.join(SANITIZED_BUILD, program)} "$@"
-""")
-        os.chmod(path, 0o755)
-    return folder, report
-
-
-def asan_doors():
-    """What clients meet, with a sanitized server: each group as it is, and not one report."""
-    programs = ["mahavishnu", "tests/conformance_server"]
-    wrong = build(BUILD) or build(SANITIZED_BUILD, SANITIZE, programs)
-    if wrong:
-        return wrong
-    folder, report = watched(programs)
-    os.environ[UNDER_TEST] = os.path.join(folder, programs[0])
-    try:
-        total = together(*(GROUPS[name][1] for name in DOORS))()
-    finally:
-        del os.environ[UNDER_TEST]
-    reports = sorted(glob.glob(report + ".*"))
-    for one in reports:
-        with open(one, encoding="utf-8", errors="replace") as text:
-            print(text.read()[:20000])
-    total.add(Count(passed=int(not reports), failed=len(reports)))
-    return total
-
-
-def asan():
-    listed = run(["meson", "introspect", BUILD, "--tests"])
-    names = [test["name"] for test in json.loads(listed.stdout)]
-    return sanitized([name for name in names if os.path.exists(
-        os.path.join(BUILD, "tests", name, f"test_{name}"))])
+ASAN = Sanitizer("build-asan", "address,undefined",
+                 {"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=1",
+                  "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"})
+TSAN = Sanitizer("build-tsan", "thread", {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
 
 
 def coverage():
@@ -277,12 +281,14 @@ GROUPS = {
     "conformance": ("the official MCP conformance suite and exact answers, of a server of rpc, mcp and net and of the product",
                     script("tests", "conformance", "run.py", targets=["mahavishnu", "tests/conformance_server"])),
     "asan-short": ("address and undefined-behaviour sanitizers on " + ", ".join(SANITIZED),
-                   lambda: sanitized(SANITIZED)),
-    "asan": ("the same on every layer", asan),
-    "asan-doors": ("the same on the real binary and the conformance server: " + ", ".join(DOORS), asan_doors),
+                   lambda: ASAN.layers(SANITIZED)),
+    "asan": ("the same on every layer", ASAN.every_layer),
+    "asan-doors": ("the same on the real binary and the conformance server: " + ", ".join(DOORS), ASAN.doors),
+    "tsan": ("the thread sanitizer on every layer", TSAN.every_layer),
+    "tsan-doors": ("the same on the real binary and the conformance server", TSAN.doors),
     "coverage": (f"line coverage of {', '.join(COVERED)} is at least {LEAST_COVERAGE} %", coverage),
 }
-BY_NAME_ONLY = {"asan", "asan-doors", "coverage", "kill9-long"}
+BY_NAME_ONLY = {"asan", "asan-doors", "tsan", "tsan-doors", "coverage", "kill9-long"}
 
 
 class Heard:
