@@ -85,9 +85,19 @@ def count_test(test, environment):
     return test["name"], code, count
 
 
+def introspect(folder, what):
+    return json.loads(run(["meson", "introspect", folder, "--" + what]).stdout)
+
+
+def programs_of(folder, names):
+    """What ninja has to build before the tests of these names can run."""
+    needed = {one for test in introspect(folder, "tests") if test["name"] in names for one in test["depends"]}
+    return [os.path.relpath(target["filename"][0], folder) for target in introspect(folder, "targets")
+            if target["id"] in needed]
+
+
 def run_programs(folder, names=None, environment=None):
-    listed = run(["meson", "introspect", folder, "--tests"])
-    tests = [test for test in json.loads(listed.stdout) if names is None or test["name"] in names]
+    tests = [test for test in introspect(folder, "tests") if names is None or test["name"] in names]
     total = Count()
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for name, code, count in pool.map(lambda test: count_test(test, environment or {}), tests):
@@ -127,14 +137,13 @@ class Sanitizer:
         self.options = options
 
     def layers(self, names):
-        targets = [f"tests/{name}/test_{name}" for name in names]
-        return build(self.folder, self.arguments, targets) or run_programs(self.folder, names, self.options)
+        return (configure(self.folder, self.arguments)
+                or build(self.folder, targets=programs_of(self.folder, names))
+                or run_programs(self.folder, names, self.options))
 
     def every_layer(self):
-        listed = run(["meson", "introspect", BUILD, "--tests"])
-        names = [test["name"] for test in json.loads(listed.stdout)]
-        return self.layers([name for name in names if os.path.exists(
-            os.path.join(BUILD, "tests", name, f"test_{name}"))])
+        return configure(self.folder, self.arguments) or self.layers(
+            [test["name"] for test in introspect(self.folder, "tests") if test["depends"]])
 
     def watched(self, programs):
         """Stand-ins for the programs, and where their reports go: what runs them may clear the environment."""
@@ -179,9 +188,9 @@ TSAN = Sanitizer("build-tsan", "thread", {"TSAN_OPTIONS": "halt_on_error=1:secon
 def coverage():
     """Line coverage of the layers that decide, by their own tests; needs gcovr."""
     folder = os.path.join(ROOT, "build-coverage")
-    targets = ["tests/%s/test_%s" % (name, name) for name in COVERED]
-    wrong = build(folder, ["-Db_coverage=true", "--buildtype=plain", "-Dcpp_args=-Og -g1", "-Dperf=false"],
-                  targets)
+    wrong = configure(folder, ["-Db_coverage=true", "--buildtype=plain", "-Dcpp_args=-Og -g1",
+                               "-Dperf=false"])
+    wrong = wrong or build(folder, targets=programs_of(folder, COVERED))
     if wrong:
         return wrong
     total = run_programs(folder, COVERED)
@@ -350,4 +359,5 @@ def main(names):
     return 1 if total.failed or not total.passed else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
