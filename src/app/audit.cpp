@@ -21,6 +21,8 @@ constexpr std::string_view kMessages = "message";
 
 // In place of a tool and of a caller: no tool and no credential can have these names.
 constexpr const char* kDoor = "(http)";
+constexpr const char* kResources = "(resources/read)";
+constexpr const char* kPrompts = "(prompts/get)";
 constexpr const char* kNobody = "(nobody)";
 
 std::string hash(const Json& arguments) { return sha256_hex(rpc::dump(arguments)); }
@@ -126,6 +128,26 @@ std::vector<mcp::Tool> Audit::followed(std::vector<mcp::Tool> tools) {
     };
   }
   return tools;
+}
+
+mcp::ResourceReader Audit::counted(mcp::ResourceReader read) {
+  return
+      [this, read = std::move(read)](std::string uri, mcp::UriVariables values, mcp::Call& call) {
+        ++count_of(call.caller(), kResources, AuditDecision::Allowed).calls;
+        return read(std::move(uri), std::move(values), call);
+      };
+}
+
+mcp::Offer Audit::followed(mcp::Offer offer) {
+  for (auto& resource : offer.resources) resource.read = counted(std::move(resource.read));
+  for (auto& family : offer.templates) family.read = counted(std::move(family.read));
+  for (auto& prompt : offer.prompts) {
+    prompt.get = [this, get = std::move(prompt.get)](mcp::Arguments arguments, mcp::Call& call) {
+      ++count_of(call.caller(), kPrompts, AuditDecision::Allowed).calls;
+      return get(std::move(arguments), call);
+    };
+  }
+  return offer;
 }
 
 awaitable<mcp::ToolResult> Audit::run(const mcp::ToolHandler& handler, std::string tool,

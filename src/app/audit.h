@@ -4,10 +4,10 @@
 // that the row is on the disk with or before what the call commits, and completed when it has
 // ended. What administers the server runs only once its row is on the disk. Calls that are refused
 // have a row, too, but one a minute for each caller and tool; the others of that minute, and all
-// that only reads or passes messages, are counted, and the counts are written once a minute and at
-// the end. A trail that cannot be written holds up nothing; that is logged and counted. Memory: a
-// count for each caller, tool and decision of a minute. Control thread only. Lifetime: longer than
-// the tools it was given; stop() and await it first.
+// that only reads (resources and prompts, too) or passes messages, are counted, and the counts are
+// written once a minute and at the end. A trail that cannot be written holds up nothing; that is
+// logged and counted. Memory: a count for each caller, tool and decision of a minute. Control
+// thread only. Lifetime: longer than the tools it was given; stop() and await it first.
 #pragma once
 
 #include <map>
@@ -19,6 +19,7 @@
 #include "base/task_group.h"
 #include "base/time.h"
 #include "domain/audit.h"
+#include "mcp/offer.h"
 #include "mcp/tool.h"
 
 namespace mahavishnu::app {
@@ -46,6 +47,8 @@ class Audit {
   void turned_away(std::string_view caller, int status);
   // The same tools, which are written down when they are called.
   std::vector<mcp::Tool> followed(std::vector<mcp::Tool> tools);
+  // The same resources and prompts, counted when they are read.
+  mcp::Offer followed(mcp::Offer offer);
 
   // Writes what was counted so far and lets go of what is too old; else it is done in its time.
   void flush();
@@ -76,6 +79,7 @@ class Audit {
   bool is_first(const std::string& caller, const std::string& tool, domain::AuditDecision decision);
   void refuse(domain::AuditRow row, domain::AuditDecision decision, std::string outcome);
   domain::AuditRow row(const std::string& caller, const std::string& tool);
+  mcp::ResourceReader counted(mcp::ResourceReader read);
   base::awaitable<mcp::ToolResult> run(const mcp::ToolHandler& handler, std::string tool,
                                        bool administers, mcp::Json arguments, mcp::Call& call);
   void ended(std::uint64_t seq, std::string outcome, std::string made);

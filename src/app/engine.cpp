@@ -359,6 +359,7 @@ awaitable<Status> Engine::start_parts() {
   options.state_key = key->text;
   options.offload = [&p](std::function<void()> work) { p.decoder.run(std::move(work)); };
   auto offer = tools::offer(*p.context, tools);
+  if (p.audit) offer = p.audit->followed(std::move(offer));
   auto server = mcp::Server::create(p.control, std::move(options), std::move(tools),
                                     observer_of(*p.service, config), std::move(offer));
   if (!server) co_return in_step("tools", server.error());

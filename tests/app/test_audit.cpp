@@ -94,6 +94,17 @@ struct Followed {
   int ran = 0;
 };
 
+base::awaitable<base::Result<std::vector<mcp::ResourceContents>>> nothing_read(std::string,
+                                                                               mcp::UriVariables,
+                                                                               mcp::Call&) {
+  co_return base::fail(ErrorCode::NotFound, "nothing");
+}
+
+base::awaitable<base::Result<std::vector<mcp::PromptMessage>>> nothing_got(mcp::Arguments,
+                                                                           mcp::Call&) {
+  co_return base::fail(ErrorCode::NotFound, "nothing");
+}
+
 }  // namespace
 
 TEST_SUITE("Audit") {
@@ -156,6 +167,25 @@ TEST_SUITE("Audit") {
     CHECK(world.trail.rows[1].calls == 1);
     world.audit.flush();
     CHECK(world.trail.rows.size() == 2);
+  }
+
+  TEST_CASE("resources and prompts that are read are counted") {
+    Followed world;
+    mcp::Offer offer;
+    offer.resources.emplace_back().read = nothing_read;
+    offer.templates.emplace_back().read = nothing_read;
+    offer.prompts.emplace_back().get = nothing_got;
+    offer = world.audit.followed(std::move(offer));
+    static_cast<void>(offer.resources[0].read("a:", {}, world.caller));
+    static_cast<void>(offer.templates[0].read("b:", {}, world.caller));
+    static_cast<void>(offer.prompts[0].get({}, world.caller));
+    world.audit.flush();
+    REQUIRE(world.trail.rows.size() == 2);
+    CHECK(world.trail.rows[0].tool == "(prompts/get)");
+    CHECK(world.trail.rows[0].calls == 1);
+    CHECK(world.trail.rows[1].tool == "(resources/read)");
+    CHECK(world.trail.rows[1].calls == 2);
+    CHECK(world.trail.rows[1].caller == "ci");
   }
 
   TEST_CASE("of many refusals of a minute the first has a row, the others are counted") {
