@@ -29,7 +29,7 @@ struct FreeSignature {
 };
 using KeyPtr = std::unique_ptr<cjose_jwk_t, FreeKey>;
 
-std::string text_of(const Json& object, const char* name) {
+std::string text_in(const Json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -42,7 +42,7 @@ std::string kind_for(std::string_view algorithm) {
 }
 
 bool is_for_verifying(const Json& key) {
-  if (key.contains("use") && text_of(key, "use") != "sig") return false;
+  if (key.contains("use") && text_in(key, "use") != "sig") return false;
   const auto uses = key.find("key_ops");
   return uses == key.end() ||
          (uses->is_array() && std::find(uses->begin(), uses->end(), Json("verify")) != uses->end());
@@ -50,8 +50,8 @@ bool is_for_verifying(const Json& key) {
 
 // The public half of a key and nothing else of it; null: of no kind that is used here.
 Json public_half(const Json& key) {
-  const std::string type = text_of(key, "kty");
-  const auto whole = [&key](const char* name) { return decode_base64url(text_of(key, name)); };
+  const std::string type = text_in(key, "kty");
+  const auto whole = [&key](const char* name) { return decode_base64url(text_in(key, name)); };
   if (type == "RSA") {
     const auto modulus = whole("n");
     const auto exponent = whole("e");
@@ -62,7 +62,7 @@ Json public_half(const Json& key) {
     return {{"kty", type}, {"n", key["n"]}, {"e", key["e"]}};
   }
   if (type != "EC" || !whole("x") || !whole("y")) return nullptr;
-  return {{"kty", type}, {"crv", text_of(key, "crv")}, {"x", key["x"]}, {"y", key["y"]}};
+  return {{"kty", type}, {"crv", text_in(key, "crv")}, {"x", key["x"]}, {"y", key["y"]}};
 }
 
 }  // namespace
@@ -108,9 +108,9 @@ Result<std::shared_ptr<const JwtKeys>> JwtKeys::parse(std::string_view text) {
     cjose_err error{};
     KeyPtr key(cjose_jwk_import(material.data(), material.size(), &error));
     if (!key) continue;
-    std::string kind = half.contains("crv") ? "EC " + text_of(half, "crv") : std::string("RSA");
+    std::string kind = half.contains("crv") ? "EC " + text_in(half, "crv") : std::string("RSA");
     set->keys_.push_back(
-        {text_of(entry, "kid"), std::move(kind), text_of(entry, "alg"), material, std::move(key)});
+        {text_in(entry, "kid"), std::move(kind), text_in(entry, "alg"), material, std::move(key)});
   }
   ERR_clear_error();
   if (set->keys_.empty()) {

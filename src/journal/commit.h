@@ -13,6 +13,9 @@ struct MemoryChange;
 struct MessageChange;
 using Records = std::shared_ptr<const std::vector<domain::Record>>;
 
+// For the answer when too many commits wait for the disk.
+inline constexpr long kQueueRetryMs = 100;
+
 struct Commit {
   domain::CommitNo number = 0;
   Records records;

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kRecordsAPending = 10;  // the queue's bound in records, a commit of its bound
 constexpr std::chrono::seconds kBallastEvery{1};
-constexpr long kFullRetryMs = 1000;
 constexpr unsigned kEpochShift = 32;
 
 // Of commits nobody waits for a transaction is worth its fsync when it is some of them.

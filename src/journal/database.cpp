@@ -12,7 +12,6 @@ namespace mahavishnu::journal {
 namespace {
 
 constexpr int kBusyMs = 10000;  // a checkpoint that restarts the log holds the writer's lock
-constexpr long kFullRetryMs = 1000;
 constexpr std::size_t kMaxKept = 64;  // statements; the filters of listings make many
 
 std::array<char, 16> bytes_of(base::Ulid id) {

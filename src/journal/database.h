@@ -29,6 +29,9 @@ using base::fail;
 using base::Result;
 using base::Status;
 
+// For the answer when the disk is full, or another program holds the file.
+inline constexpr long kFullRetryMs = 1000;
+
 // One prepared statement. Parameters and columns are numbered by the caller's enums or counters;
 // texts and blobs are bound without a copy and must live until the step.
 class Statement {

@@ -9,7 +9,6 @@ namespace mahavishnu::journal {
 namespace {
 
 constexpr base::Millis kCatchUp{300};  // a search waits so long for what has just been written
-constexpr long kQueueRetryMs = 100;
 
 Error off() {
   return {ErrorCode::Unavailable,

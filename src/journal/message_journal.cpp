@@ -3,11 +3,6 @@
 #include <utility>
 
 namespace mahavishnu::journal {
-namespace {
-
-constexpr long kQueueRetryMs = 100;
-
-}  // namespace
 
 void MessageJournal::append(domain::BusChange change, std::function<void(base::Status)> done) {
   auto message = std::make_shared<MessageChange>();

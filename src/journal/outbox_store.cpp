@@ -6,11 +6,6 @@
 #include "journal/schema.h"
 
 namespace mahavishnu::journal {
-namespace {
-
-constexpr long kQueueRetryMs = 100;
-
-}  // namespace
 
 Status OutboxStore::open() {
   if (open_) return {};

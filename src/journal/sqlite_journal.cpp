@@ -24,7 +24,6 @@
 namespace mahavishnu::journal {
 namespace {
 
-constexpr long kQueueRetryMs = 100;
 constexpr std::size_t kWorthAStart = 8;   // commits …
 constexpr std::size_t kLargeCommit = 64;  // … or one of so many records
 

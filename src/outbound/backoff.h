@@ -8,6 +8,9 @@
 
 namespace mahavishnu::outbound {
 
+// After a store of our own that could not be read.
+inline constexpr base::Millis kReadAgain{1000};
+
 // `first` after the first failure, doubled with each, at most `longest`; half of it by chance
 // (`dice` is from 0 to 1): what failed together does not come back together.
 inline base::Millis backoff(int failures, base::Millis first, base::Millis longest, double dice) {

@@ -7,7 +7,7 @@
 
 namespace mahavishnu::outbound {
 
-using Kind = ItemOutcome::Kind;
+using ItemKind = ItemOutcome::Kind;
 
 bool BulkBacklog::wants_page() const {
   return more_ && ready_.size() < limits_.rows && ready_bytes_ < limits_.bytes &&
@@ -63,30 +63,30 @@ void BulkBacklog::settle(const BulkItem& item) {
 BulkBacklog::Counts BulkBacklog::answered(Bulk bulk, const std::vector<ItemOutcome>& outcomes,
                                           base::MonoTime now, double dice) {
   Counts counts;
-  for (const auto& outcome : outcomes) accepted_ += outcome.kind <= Kind::Known ? 1 : 0;
+  for (const auto& outcome : outcomes) accepted_ += outcome.kind <= ItemKind::Known ? 1 : 0;
   for (std::size_t i = 0; i < bulk.size(); ++i) {
     BulkItem& item = bulk[i];
-    Kind kind = outcomes[i].kind;
-    if (kind == Kind::Broken && accepted_ > item.accepted_before) {
-      if (++item.tries >= limits_.max_tries) kind = Kind::Rejected;
+    ItemKind kind = outcomes[i].kind;
+    if (kind == ItemKind::Broken && accepted_ > item.accepted_before) {
+      if (++item.tries >= limits_.max_tries) kind = ItemKind::Rejected;
     } else {
       ++item.repeats;
     }
     switch (kind) {
-      case Kind::Indexed:
+      case ItemKind::Indexed:
         ++counts.indexed;
         settle(item);
         break;
-      case Kind::Known:
+      case ItemKind::Known:
         ++counts.known;
         settle(item);
         break;
-      case Kind::Rejected:
+      case ItemKind::Rejected:
         ++counts.rejected;
         settle(item);
         break;
-      case Kind::Busy:
-      case Kind::Broken:
+      case ItemKind::Busy:
+      case ItemKind::Broken:
         ++counts.again;
         const auto pause =
             backoff(item.tries + item.repeats, limits_.backoff, limits_.longest, dice);

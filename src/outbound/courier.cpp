@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "outbound/backoff.h"
 
 namespace mahavishnu::outbound {
 namespace {
@@ -20,7 +21,6 @@ using base::MonoTime;
 using Kind = Verdict::Kind;
 using Outcome = domain::OutboxOutcome;
 
-constexpr Millis kReadAgain{1000};
 constexpr Millis kSettleAgain{1000};
 constexpr Millis kLookAgain{1000};
 constexpr Millis kConnectAgain{200};

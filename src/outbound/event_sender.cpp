@@ -18,9 +18,8 @@ using base::awaitable;
 using base::ErrorCode;
 using base::fail;
 using base::Millis;
-using Kind = BulkVerdict::Kind;
+using BulkKind = BulkVerdict::Kind;
 
-constexpr Millis kReadAgain{1000};
 constexpr Millis kAnswerTime{1000};  // beyond what a search may take there
 constexpr const char* kLines = "application/x-ndjson";
 
@@ -179,7 +178,7 @@ awaitable<void> OpenSearch::Sender::put_template(Fuse::Pass pass) {
   const auto reply = co_await call_of(thread_.io().get_executor(), *client_, std::move(call));
   templating_ = false;
   const BulkVerdict verdict = judge_template(reply, base::wall_now());
-  if (verdict.kind == Kind::Answered) {
+  if (verdict.kind == BulkKind::Answered) {
     // That it takes a template does not say that it works: the next call does.
     fuse_->dropped(pass);
     templated_ = true;
@@ -189,9 +188,9 @@ awaitable<void> OpenSearch::Sender::put_template(Fuse::Pass pass) {
           "opensearch at {} takes no index template, its indexes get what it makes of them: {}",
           client_->origin().str(), verdict.error);
     }
-  } else if (verdict.kind == Kind::Cancelled) {
+  } else if (verdict.kind == BulkKind::Cancelled) {
     fuse_->dropped(pass);
-  } else if (verdict.kind == Kind::Busy) {
+  } else if (verdict.kind == BulkKind::Busy) {
     busy(pass, verdict);
   } else {
     failed(pass, verdict);
@@ -222,23 +221,23 @@ awaitable<void> OpenSearch::Sender::deliver(Bulk bulk, Fuse::Pass pass) {
 void OpenSearch::Sender::judge(Bulk bulk, Fuse::Pass pass, const BulkVerdict& verdict) {
   const auto now = base::mono_now();
   switch (verdict.kind) {
-    case Kind::Answered: {
+    case BulkKind::Answered: {
       worked(pass);
       const auto counts = backlog_.answered(std::move(bulk), verdict.items, now, dice());
       window_ = counts.again > 0 ? std::max<std::size_t>(window_ / 2, 1)
                                  : std::min(window_ + 1, options_.connections);
       return took(counts, verdict.error);
     }
-    case Kind::TooLarge:
+    case BulkKind::TooLarge:
       worked(pass);
       return took(backlog_.too_large(std::move(bulk), now), verdict.error);
-    case Kind::Busy:
+    case BulkKind::Busy:
       busy(pass, verdict);
       break;
-    case Kind::Trouble:
+    case BulkKind::Trouble:
       failed(pass, verdict);
       break;
-    case Kind::Cancelled:
+    case BulkKind::Cancelled:
       fuse_->dropped(pass);
       break;
   }
@@ -330,7 +329,7 @@ awaitable<void> OpenSearch::Sender::do_search(domain::LogFilter filter, domain::
   } else {
     const base::Error& error = found.page.error();
     if (found.trouble) {
-      failed(pass, {Kind::Trouble, error.message, {}, {}});
+      failed(pass, {BulkKind::Trouble, error.message, {}, {}});
     } else {
       fuse_->dropped(pass);
     }

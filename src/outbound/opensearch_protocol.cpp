@@ -14,7 +14,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 using domain::LogEntry;
-using Kind = BulkVerdict::Kind;
+using BulkKind = BulkVerdict::Kind;
 
 constexpr std::size_t kLongestIndex = 200;  // bytes; with the day it stays below their 255
 
@@ -39,7 +39,7 @@ void add_id(std::string& out, const char* name, Id id) {
 
 // ── What its answers say ─────────────────────────────────────────────────────────────────────────
 
-BulkVerdict verdict(Kind kind, std::string error, base::Millis pause = {}) {
+BulkVerdict verdict(BulkKind kind, std::string error, base::Millis pause = {}) {
   return {kind, std::move(error), pause, {}};
 }
 
@@ -47,16 +47,16 @@ BulkVerdict verdict(Kind kind, std::string error, base::Millis pause = {}) {
 BulkVerdict judge(const base::Result<net::HttpReply>& reply, base::WallTime now) {
   if (!reply) {
     const bool stopped = reply.error().code == ErrorCode::Cancelled;
-    return verdict(stopped ? Kind::Cancelled : Kind::Trouble, reply.error().message);
+    return verdict(stopped ? BulkKind::Cancelled : BulkKind::Trouble, reply.error().message);
   }
   if (is_success(reply->status)) return {};
   switch (reply->status) {
     case 413:
-      return verdict(Kind::TooLarge, said(*reply));
+      return verdict(BulkKind::TooLarge, said(*reply));
     case 429:
-      return verdict(Kind::Busy, said(*reply), retry_after(*reply, now));
+      return verdict(BulkKind::Busy, said(*reply), retry_after(*reply, now));
     default:
-      return verdict(Kind::Trouble, said(*reply), retry_after(*reply, now));
+      return verdict(BulkKind::Trouble, said(*reply), retry_after(*reply, now));
   }
 }
 
@@ -157,11 +157,11 @@ std::string template_body(const std::string& index) {
 BulkVerdict judge_bulk(const base::Result<net::HttpReply>& reply, const BulkBacklog::Bulk& bulk,
                        base::WallTime now) {
   BulkVerdict found = judge(reply, now);
-  if (found.kind != Kind::Answered) return found;
+  if (found.kind != BulkKind::Answered) return found;
   const Json document = parsed(reply->body);
   const Json& items = member(document, "items");
   if (!items.is_array() || items.size() != bulk.size()) {
-    return verdict(Kind::Trouble, garbage(*reply));
+    return verdict(BulkKind::Trouble, garbage(*reply));
   }
   bool strange = false;
   found.items.reserve(bulk.size());
@@ -169,25 +169,25 @@ BulkVerdict judge_bulk(const base::Result<net::HttpReply>& reply, const BulkBack
     found.items.push_back(judge_item(items[i], strange, bulk[i].id));
     if (found.error.empty()) found.error = found.items.back().error;
   }
-  if (strange) return verdict(Kind::Trouble, garbage(*reply));
+  if (strange) return verdict(BulkKind::Trouble, garbage(*reply));
   // Where not one document is to blame, it is the server.
   const auto all = [&found](ItemOutcome::Kind kind) {
     return std::all_of(found.items.begin(), found.items.end(),
                        [kind](const ItemOutcome& item) { return item.kind == kind; });
   };
-  if (all(ItemOutcome::Kind::Busy)) return verdict(Kind::Busy, std::move(found.error));
-  if (all(ItemOutcome::Kind::Broken)) return verdict(Kind::Trouble, std::move(found.error));
+  if (all(ItemOutcome::Kind::Busy)) return verdict(BulkKind::Busy, std::move(found.error));
+  if (all(ItemOutcome::Kind::Broken)) return verdict(BulkKind::Trouble, std::move(found.error));
   return found;
 }
 
 BulkVerdict judge_template(const base::Result<net::HttpReply>& reply, base::WallTime now) {
   BulkVerdict found = judge(reply, now);
-  if (found.kind == Kind::Answered && !parsed(reply->body).is_object()) {
-    return verdict(Kind::Trouble, garbage(*reply));
+  if (found.kind == BulkKind::Answered && !parsed(reply->body).is_object()) {
+    return verdict(BulkKind::Trouble, garbage(*reply));
   }
   const bool refused = reply && (reply->status == 400 || reply->status == 403 ||
                                  reply->status == 404 || reply->status == 405);
-  if (refused) found.kind = Kind::Answered;
+  if (refused) found.kind = BulkKind::Answered;
   return found;
 }
 

@@ -17,7 +17,7 @@ unsigned mode_of(const std::string& path) {
   return facts.st_mode & 0777U;
 }
 
-bool holds(const std::string& text, const std::string& part) {
+bool mentions(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -46,7 +46,7 @@ TEST_SUITE("DataDirectory") {
     const auto refused = second->lock();
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == base::ErrorCode::Conflict);
-    CHECK(holds(refused.error().message, "pid " + std::to_string(::getpid())));
+    CHECK(mentions(refused.error().message, "pid " + std::to_string(::getpid())));
     const auto owner = DataDirectory::owner(scratch.path() + "/data");
     REQUIRE(owner.has_value());
     CHECK(owner->pid == ::getpid());
@@ -68,7 +68,7 @@ TEST_SUITE("DataDirectory") {
     const Scratch scratch;
     const auto refused = DataDirectory::prepare(scratch.file("data", "x"), {});
     REQUIRE_FALSE(refused.has_value());
-    CHECK(holds(refused.error().message, "data is not a folder"));
+    CHECK(mentions(refused.error().message, "data is not a folder"));
   }
 
   TEST_CASE("a path too long for a socket moves the socket to the runtime folder") {
@@ -104,7 +104,7 @@ TEST_SUITE("token") {
     ::chmod(file.c_str(), 0644);
     const auto refused = load_or_make_token(file);
     REQUIRE_FALSE(refused.has_value());
-    CHECK(holds(refused.error().message, "chmod 600 " + file));
+    CHECK(mentions(refused.error().message, "chmod 600 " + file));
   }
 
   TEST_CASE("an empty or short one is refused") {

@@ -61,7 +61,7 @@ Answer failing(Json, Call&) {
   co_return answer;
 }
 
-Answer told(Json arguments, Call&) { co_return shown("Arguments: " + arguments.dump()); }
+Answer answered(Json arguments, Call&) { co_return shown("Arguments: " + arguments.dump()); }
 
 }  // namespace
 
@@ -81,9 +81,9 @@ std::vector<mcp::Tool> content_tools() {
                        kNoArguments, mixed));
   tools.push_back(tool("test_error_handling", "Fails", kNoArguments, failing));
   tools.push_back(tool("json_schema_2020_12_tool", "Has a schema with all of 2020-12's means",
-                       kFullSchema, told));
+                       kFullSchema, answered));
   tools.push_back(
-      tool("test_x_mcp_header", "Has a parameter that is a header too", kHeaderSchema, told));
+      tool("test_x_mcp_header", "Has a parameter that is a header too", kHeaderSchema, answered));
   return tools;
 }
 

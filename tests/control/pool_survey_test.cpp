@@ -16,10 +16,10 @@ using Findings = PoolSurvey::Findings;
 
 namespace {
 
-struct Office : support::PolledLoop {
-  explicit Office(PoolSurvey::Options options = {})
+struct SurveyOffice : support::PolledLoop {
+  explicit SurveyOffice(PoolSurvey::Options options = {})
       : survey(io.get_executor(), options, timers, remote) {}
-  ~Office() {
+  ~SurveyOffice() {
     survey.stop();
     poll();
   }
@@ -59,7 +59,7 @@ PoolSurvey::Options two_at_once() {
 TEST_SUITE_BEGIN("pool survey");
 
 TEST_CASE("all are asked before one has answered, and all answers come together") {
-  Office office;
+  SurveyOffice office;
   const auto told = office.ask({"a", "b", "c"});
   CHECK(office.remote.asked == std::vector<std::string>{"a", "b", "c"});
   office.answer("c");
@@ -72,7 +72,7 @@ TEST_CASE("all are asked before one has answered, and all answers come together"
 }
 
 TEST_CASE("no more are under way than may be, and the next goes when one has answered") {
-  Office office(two_at_once());
+  SurveyOffice office(two_at_once());
   const auto told = office.ask({"a", "b", "c", "d"});
   CHECK(office.remote.asked.size() == 2);
   office.answer("b");
@@ -85,7 +85,7 @@ TEST_CASE("no more are under way than may be, and the next goes when one has ans
 }
 
 TEST_CASE("a pool that is being asked is not asked again: its answer is shared") {
-  Office office;
+  SurveyOffice office;
   const auto first = office.ask({"a", "b"});
   const auto second = office.ask({"b"});
   const auto twice = office.ask({"b", "b"});
@@ -99,7 +99,7 @@ TEST_CASE("a pool that is being asked is not asked again: its answer is shared")
 }
 
 TEST_CASE("an answer is kept for its time, counted from when it came") {
-  Office office;
+  SurveyOffice office;
   office.ask({"a"});
   office.advance(Millis(1000));
   office.answer("a");
@@ -112,7 +112,7 @@ TEST_CASE("an answer is kept for its time, counted from when it came") {
 }
 
 TEST_CASE("one that fails is a finding among the others, and is kept as well") {
-  Office office;
+  SurveyOffice office;
   const auto told = office.ask({"a", "b"});
   office.remote.refuse("a");
   office.answer("b");
@@ -126,7 +126,7 @@ TEST_CASE("one that fails is a finding among the others, and is kept as well") {
 }
 
 TEST_CASE("one that hangs is late after the limit, and gives its place to the next") {
-  Office office(two_at_once());
+  SurveyOffice office(two_at_once());
   const auto told = office.ask({"hangs", "b", "c"});
   office.answer("b");
   office.answer("c");
@@ -142,7 +142,7 @@ TEST_CASE("one that hangs is late after the limit, and gives its place to the ne
 }
 
 TEST_CASE("a pool without a server behind it is not asked") {
-  Office office;
+  SurveyOffice office;
   PoolRecord local;
   local.id = PoolId{office.ids.next({})};
   const auto told = office.start(office.survey.ask({local}));
@@ -152,7 +152,7 @@ TEST_CASE("a pool without a server behind it is not asked") {
 }
 
 TEST_CASE("stop() ends every wait") {
-  Office office(two_at_once());
+  SurveyOffice office(two_at_once());
   const auto told = office.ask({"a", "b", "c"});
   const auto waits = office.ask({"d"});
   office.survey.stop();

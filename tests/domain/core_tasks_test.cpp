@@ -9,7 +9,7 @@ using std::chrono::seconds;
 
 namespace {
 
-TaskSpec retrying(int attempts) {
+TaskSpec with_attempts(int attempts) {
   TaskSpec spec;
   spec.retry = {attempts, Millis(1000), 2.0, 0.0, Millis(300000)};
   return spec;
@@ -73,7 +73,7 @@ TEST_CASE("an admission the disk refused is undone, and its answer becomes the e
 TEST_CASE("a failed attempt is retried after its backoff until none is left, then it is dead") {
   Desk desk;
   desk.pool();
-  const TaskId task = desk.submit(retrying(3));
+  const TaskId task = desk.submit(with_attempts(3));
   desk.end(task, Reason::ExitCode);
   CHECK(desk.state(task) == TaskState::RetryWait);
   CHECK(desk.status(task).due == desk.now.wall + seconds(1));
@@ -103,7 +103,7 @@ TEST_CASE("what was refused or overspent is not tried again") {
   for (const Reason reason : {Reason::Rejected, Reason::Denied, Reason::BudgetExceeded}) {
     Desk desk;
     desk.pool();
-    const TaskId task = desk.submit(retrying(3));
+    const TaskId task = desk.submit(with_attempts(3));
     desk.end(task, reason);
     CHECK(desk.state(task) == TaskState::Failed);
     CHECK(desk.reason(task) == reason);
@@ -113,7 +113,7 @@ TEST_CASE("what was refused or overspent is not tried again") {
 TEST_CASE("a completion under an old or unknown fence is counted and changes nothing") {
   Desk desk;
   desk.pool();
-  const TaskId task = desk.submit(retrying(2));
+  const TaskId task = desk.submit(with_attempts(2));
   const Fence old = desk.starts.at(task).fence;
   desk.end(task, Reason::Lost);
   desk.advance(seconds(1));
@@ -140,7 +140,7 @@ TEST_CASE(
     "a running task that is cancelled is stopped, marked on disk, and ends with its attempt") {
   Desk desk;
   desk.pool();
-  const TaskId task = desk.submit(retrying(5));
+  const TaskId task = desk.submit(with_attempts(5));
   desk.cancel(task);
   CHECK(desk.stops.back() == std::pair(desk.starts.at(task).fence, Reason::CancelledByCaller));
   CHECK(desk.running(task));
@@ -185,7 +185,7 @@ TEST_CASE("one that was not placed within its queue time fails") {
 TEST_CASE("an attempt that does not come up in time is stopped, and retried by policy") {
   Desk desk;
   desk.pool();
-  const TaskId task = desk.submit(retrying(2));
+  const TaskId task = desk.submit(with_attempts(2));
   desk.advance(seconds(30));
   CHECK(desk.stops.back().second == Reason::StartTimeout);
   desk.end(task, Reason::StartTimeout);
@@ -204,7 +204,7 @@ TEST_CASE("an attempt that came up is not stopped for that") {
 TEST_CASE("the total time ends it while it waits, and stops it while it runs") {
   Desk desk;
   desk.pool("default", 1);
-  TaskSpec spec = retrying(3);
+  TaskSpec spec = with_attempts(3);
   spec.timeouts.total = seconds(10);
   const TaskId runs = desk.submit(spec);
   const TaskId waits = desk.submit(spec);

@@ -119,8 +119,8 @@ Content work(HandTasks* keeper, mcp::Call* call) {
   co_return mcp::ToolContent{{mcp::text_content("done at once")}, nullptr, false};
 }
 
-struct Host : ToolServer {
-  explicit Host(mcp::TaskOffer offered = {}) {
+struct TaskHost : ToolServer {
+  explicit TaskHost(mcp::TaskOffer offered = {}) {
     std::vector<mcp::Tool> tools = test_tools(gate);
     for (const auto support : {mcp::TaskSupport::Optional, mcp::TaskSupport::Required}) {
       mcp::Tool tool;
@@ -138,7 +138,7 @@ struct Host : ToolServer {
     REQUIRE(made);
     server = std::move(*made);
   }
-  ~Host() { stop(); }
+  ~TaskHost() { stop(); }
   void end(const std::string& id, TaskState state, std::optional<mcp::TaskEnd> with) {
     keeper.end(id, state, std::move(with));
     server->task_changed("subject of " + id);
@@ -177,7 +177,7 @@ mcp::View as(const char* caller) {
 
 TEST_SUITE("tasks, modern") {
   TEST_CASE("the extension is declared, and the experiment is not") {
-    Host host;
+    TaskHost host;
     Client client(host);
     const Json result = client.ask(1, "server/discover", modern())["result"];
     CHECK(result["capabilities"]["extensions"] == Json{{kExtension, Json::object()}});
@@ -187,7 +187,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("a call becomes a task for who declared it, flat and without an end") {
-    Host host;
+    TaskHost host;
     Client client(host);
     const Json task = client.ask(1, "tools/call", declared({{"name", "work"}}))["result"];
     CHECK(task == Json{{"resultType", "task"},
@@ -203,7 +203,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("what needs a task is refused to who cannot follow it, with what is missing") {
-    Host host;
+    TaskHost host;
     Client client(host);
     const Json missing{{"extensions", {{kExtension, Json::object()}}}};
     for (const char* method : {"tasks/get", "tasks/update", "tasks/cancel"}) {
@@ -217,7 +217,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("the end is inlined: a result, a failure of the tool, an error of the protocol") {
-    Host host;
+    TaskHost host;
     Client client(host);
     for (int i = 0; i < 3; ++i) make_task(client);
     host.end("task-1", TaskState::Completed, mcp::TaskEnd(std::string(R"({"sum":3})")));
@@ -238,7 +238,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("questions stand in the task until each is answered") {
-    Host host;
+    TaskHost host;
     Client client(host);
     make_task(client);
     mcp::TaskView& task = host.keeper.tasks["task-1"];
@@ -263,7 +263,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("cancelling is acknowledged, also when there is nothing left to cancel") {
-    Host host;
+    TaskHost host;
     Client client(host);
     make_task(client);
     for (int i = 0; i < 2; ++i) {
@@ -275,7 +275,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("no task is there for a stranger, by a made-up handle, or after its time") {
-    Host host;
+    TaskHost host;
     Client client(host, as("ann"));
     Client stranger(host, as("bob"));
     make_task(client);
@@ -295,7 +295,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("the methods of the experiment are not there") {
-    Host host;
+    TaskHost host;
     Client client(host);
     for (const char* method : {"tasks/result", "tasks/list", "tasks/other"}) {
       CHECK(client.ask(1, method, about("task-1"))["error"]["code"] == -32601);
@@ -305,7 +305,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("who watches a task hears how it is, what it becomes, and of no other") {
-    Host host;
+    TaskHost host;
     Client client(host, as("ann"));
     make_task(client);
     make_task(client);
@@ -328,7 +328,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("nobody watches the task of another") {
-    Host host;
+    TaskHost host;
     Client client(host, as("ann"));
     Client stranger(host, as("bob"));
     make_task(client);
@@ -344,7 +344,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("cancelling a request does not cancel the task it made") {
-    Host host;
+    TaskHost host;
     Client client(host);
     make_task(client);
     client.notify("notifications/cancelled", {{"requestId", "make"}});
@@ -353,7 +353,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("over HTTP the handle is repeated in Mcp-Name") {
-    Host host;
+    TaskHost host;
     const auto get = [&host](const char* named) {
       const Json body{
           {"jsonrpc", "2.0"}, {"id", 1}, {"method", "tasks/get"}, {"params", about("task-1")}};
@@ -372,7 +372,7 @@ TEST_SUITE("tasks, modern") {
   }
 
   TEST_CASE("who may not use the tools may do nothing with tasks") {
-    Host host({nullptr, "echo", "echo", "erase"});
+    TaskHost host({nullptr, "echo", "echo", "erase"});
     mcp::View view;
     view.tools = {"work"};
     Client blind(host, view);
@@ -402,7 +402,7 @@ Json demand(const char* tool) { return {{"name", tool}, {"task", {{"ttl", 5000}}
 
 TEST_SUITE("tasks, legacy") {
   TEST_CASE("are declared and listed in 2025-11-25 alone") {
-    Host host;
+    TaskHost host;
     for (const char* version : {"2025-06-18", "2025-11-25"}) {
       Client client(host);
       const bool has = version == std::string("2025-11-25");
@@ -417,7 +417,7 @@ TEST_SUITE("tasks, legacy") {
   }
 
   TEST_CASE("a task is made on demand only, nested, and known by the four methods") {
-    Host host;
+    TaskHost host;
     Client client(host);
     initialize(client);
     CHECK(client.ask(1, "tools/call", {{"name", "work"}})["result"]["content"].size() == 1);
@@ -438,7 +438,7 @@ TEST_SUITE("tasks, legacy") {
   }
 
   TEST_CASE("a tool that gives no tasks, or nothing else, says so") {
-    Host host;
+    TaskHost host;
     Client client(host);
     initialize(client);
     CHECK(client.ask(1, "tools/call", {{"name", "only_work"}})["error"]["code"] == -32601);
@@ -455,7 +455,7 @@ TEST_SUITE("tasks, legacy") {
   }
 
   TEST_CASE("tasks/result waits for the end, and tells which task it is about") {
-    Host host;
+    TaskHost host;
     Client client(host);
     initialize(client);
     client.ask(1, "tools/call", demand("work"));
@@ -474,7 +474,7 @@ TEST_SUITE("tasks, legacy") {
   }
 
   TEST_CASE("an error of the protocol is what tasks/result answers") {
-    Host host;
+    TaskHost host;
     Client client(host);
     initialize(client);
     client.ask(1, "tools/call", demand("work"));
@@ -484,7 +484,7 @@ TEST_SUITE("tasks, legacy") {
   }
 
   TEST_CASE("questions are asked while the result is waited for") {
-    Host host;
+    TaskHost host;
     Client client(host);
     initialize(client, "2025-11-25", {{"elicitation", Json::object()}});
     client.ask(1, "tools/call", demand("work"));
@@ -500,7 +500,7 @@ TEST_SUITE("tasks, legacy") {
   }
 
   TEST_CASE("who no longer waits for the result leaves the task alone") {
-    Host host;
+    TaskHost host;
     Client client(host);
     initialize(client);
     client.ask(1, "tools/call", demand("work"));

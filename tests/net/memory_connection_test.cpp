@@ -12,7 +12,7 @@ using Read = base::Result<std::optional<std::string>>;
 
 namespace {
 
-awaitable<void> read_into(Connection& from, std::vector<Read>& seen, int count) {
+awaitable<void> read_line_into(Connection& from, std::vector<Read>& seen, int count) {
   for (int i = 0; i < count; ++i) {
     auto read = co_await from.read();
     const bool more = read.has_value() && read->has_value();
@@ -21,8 +21,8 @@ awaitable<void> read_into(Connection& from, std::vector<Read>& seen, int count) 
   }
 }
 
-awaitable<void> write_all(Connection& to, int count, std::size_t size,
-                          std::vector<base::Status>& done) {
+awaitable<void> write_each(Connection& to, int count, std::size_t size,
+                           std::vector<base::Status>& done) {
   for (int i = 0; i < count; ++i) {
     std::string text(size, static_cast<char>('a' + i % 26));
     done.push_back(co_await to.write(std::move(text)));
@@ -54,33 +54,33 @@ struct Pair {
 TEST_SUITE("net::memory_pair") {
   TEST_CASE("texts arrive whole and in order, both ways") {
     Pair pair;
-    pair.group.spawn(write_all(*pair.left, 3, 5, pair.writes));
-    pair.group.spawn(read_into(*pair.right, pair.reads, 3));
+    pair.group.spawn(write_each(*pair.left, 3, 5, pair.writes));
+    pair.group.spawn(read_line_into(*pair.right, pair.reads, 3));
     pair.run();
     REQUIRE(pair.reads.size() == 3);
     CHECK(**pair.reads[2] == "ccccc");
-    pair.group.spawn(write_all(*pair.right, 1, 2, pair.writes));
-    pair.group.spawn(read_into(*pair.left, pair.reads, 1));
+    pair.group.spawn(write_each(*pair.right, 1, 2, pair.writes));
+    pair.group.spawn(read_line_into(*pair.left, pair.reads, 1));
     pair.run();
     CHECK(**pair.reads.back() == "aa");
   }
 
   TEST_CASE("a reader that waits is woken by a write") {
     Pair pair;
-    pair.group.spawn(read_into(*pair.right, pair.reads, 1));
+    pair.group.spawn(read_line_into(*pair.right, pair.reads, 1));
     pair.run();
     CHECK(pair.reads.empty());
-    pair.group.spawn(write_all(*pair.left, 1, 1, pair.writes));
+    pair.group.spawn(write_each(*pair.left, 1, 1, pair.writes));
     pair.run();
     CHECK(pair.reads.size() == 1);
   }
 
   TEST_CASE("the peer's close is the orderly end, after what it wrote") {
     Pair pair;
-    pair.group.spawn(write_all(*pair.left, 2, 1, pair.writes));
+    pair.group.spawn(write_each(*pair.left, 2, 1, pair.writes));
     pair.run();
     pair.left.reset();
-    pair.group.spawn(read_into(*pair.right, pair.reads, 9));
+    pair.group.spawn(read_line_into(*pair.right, pair.reads, 9));
     pair.run();
     REQUIRE(pair.reads.size() == 3);
     REQUIRE(pair.reads[2].has_value());
@@ -89,7 +89,7 @@ TEST_SUITE("net::memory_pair") {
 
   TEST_CASE("one's own close unblocks a read with Cancelled") {
     Pair pair;
-    pair.group.spawn(read_into(*pair.right, pair.reads, 1));
+    pair.group.spawn(read_line_into(*pair.right, pair.reads, 1));
     pair.run();
     pair.right->close();
     pair.right->close();
@@ -101,24 +101,24 @@ TEST_SUITE("net::memory_pair") {
   TEST_CASE("a write to a peer that has gone says so") {
     Pair pair;
     pair.right.reset();
-    pair.group.spawn(write_all(*pair.left, 1, 1, pair.writes));
+    pair.group.spawn(write_each(*pair.left, 1, 1, pair.writes));
     pair.run();
     CHECK(pair.writes.at(0).error().code == ErrorCode::Unavailable);
   }
 
   TEST_CASE("past the bound a write waits until the peer reads") {
     Pair pair(10);
-    pair.group.spawn(write_all(*pair.left, 3, 6, pair.writes));
+    pair.group.spawn(write_each(*pair.left, 3, 6, pair.writes));
     pair.run();
     CHECK(pair.writes.size() == 2);
-    pair.group.spawn(read_into(*pair.right, pair.reads, 1));
+    pair.group.spawn(read_line_into(*pair.right, pair.reads, 1));
     pair.run();
     CHECK(pair.writes.size() == 3);
   }
 
   TEST_CASE("cancelling a waiting coroutine ends its read") {
     Pair pair;
-    pair.group.spawn(read_into(*pair.right, pair.reads, 1));
+    pair.group.spawn(read_line_into(*pair.right, pair.reads, 1));
     pair.run();
     pair.group.cancel();
     pair.run();

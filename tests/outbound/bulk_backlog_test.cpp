@@ -9,7 +9,7 @@ using outbound::BulkBacklog;
 using outbound::BulkItem;
 using outbound::BulkLimits;
 using outbound::ItemOutcome;
-using Kind = ItemOutcome::Kind;
+using ItemKind = ItemOutcome::Kind;
 
 namespace {
 
@@ -42,9 +42,9 @@ std::vector<std::int64_t> seqs(const BulkBacklog::Bulk& bulk) {
   return all;
 }
 
-std::vector<ItemOutcome> outcomes(std::initializer_list<Kind> kinds) {
+std::vector<ItemOutcome> outcomes(std::initializer_list<ItemKind> kinds) {
   std::vector<ItemOutcome> all;
-  for (const Kind kind : kinds) all.push_back({kind, ""});
+  for (const ItemKind kind : kinds) all.push_back({kind, ""});
   return all;
 }
 
@@ -78,11 +78,14 @@ TEST_SUITE("bulk backlog") {
     const auto first = backlog.take(kStart);
     const auto second = backlog.take(kStart);
     CHECK(backlog.sent() == 0);
-    backlog.answered(second, outcomes({Kind::Indexed, Kind::Indexed, Kind::Known, Kind::Indexed}),
-                     kStart, 0);
+    backlog.answered(
+        second,
+        outcomes({ItemKind::Indexed, ItemKind::Indexed, ItemKind::Known, ItemKind::Indexed}),
+        kStart, 0);
     CHECK(backlog.sent() == 0);
-    backlog.answered(first, outcomes({Kind::Indexed, Kind::Indexed, Kind::Busy, Kind::Indexed}),
-                     kStart, 0);
+    backlog.answered(
+        first, outcomes({ItemKind::Indexed, ItemKind::Indexed, ItemKind::Busy, ItemKind::Indexed}),
+        kStart, 0);
     CHECK(backlog.sent() == 2);
     CHECK(backlog.open() == 1);
   }
@@ -97,8 +100,9 @@ TEST_SUITE("bulk backlog") {
     BulkBacklog backlog(small());
     backlog.page(items(1, 4), 4, false);
     auto counts = backlog.answered(
-        backlog.take(kStart), outcomes({Kind::Indexed, Kind::Busy, Kind::Known, Kind::Rejected}),
-        kStart, 1);
+        backlog.take(kStart),
+        outcomes({ItemKind::Indexed, ItemKind::Busy, ItemKind::Known, ItemKind::Rejected}), kStart,
+        1);
     CHECK(counts.indexed == 1);
     CHECK(counts.known == 1);
     CHECK(counts.again == 1);
@@ -107,7 +111,7 @@ TEST_SUITE("bulk backlog") {
     CHECK(backlog.next_due() == kStart + Millis(1000));
     const auto again = backlog.take(kStart + Millis(1000));
     CHECK(seqs(again) == Seqs{2});
-    backlog.answered(again, outcomes({Kind::Busy}), kStart, 1);
+    backlog.answered(again, outcomes({ItemKind::Busy}), kStart, 1);
     CHECK(backlog.next_due() == kStart + Millis(2000));
     CHECK(seqs(backlog.take(kStart + Millis(2000))) == Seqs{2});
   }
@@ -124,15 +128,15 @@ TEST_SUITE("bulk backlog") {
     BulkBacklog backlog(small());
     backlog.page(items(1, 2), 2, false);
     auto now = kStart;
-    auto counts =
-        backlog.answered(backlog.take(now), outcomes({Kind::Broken, Kind::Indexed}), now, 0);
+    auto counts = backlog.answered(backlog.take(now),
+                                   outcomes({ItemKind::Broken, ItemKind::Indexed}), now, 0);
     for (std::int64_t seq = 3; seq <= 4; ++seq) {
       CHECK(counts.rejected == 0);
       backlog.page(items(seq, 1), seq, false);
       now += Millis(60'000);
       const auto bulk = backlog.take(now);
       REQUIRE(seqs(bulk) == Seqs{1, seq});
-      counts = backlog.answered(bulk, outcomes({Kind::Broken, Kind::Indexed}), now, 0);
+      counts = backlog.answered(bulk, outcomes({ItemKind::Broken, ItemKind::Indexed}), now, 0);
     }
     CHECK(counts.rejected == 1);
     CHECK(backlog.sent() == 4);
@@ -144,7 +148,7 @@ TEST_SUITE("bulk backlog") {
     auto now = kStart;
     for (int i = 0; i < 20; ++i) {
       now += Millis(60'000);
-      const auto counts = backlog.answered(backlog.take(now), outcomes({Kind::Broken}), now, 1);
+      const auto counts = backlog.answered(backlog.take(now), outcomes({ItemKind::Broken}), now, 1);
       REQUIRE(counts.again == 1);
     }
     CHECK(*backlog.next_due() - now == Millis(60'000));
@@ -178,8 +182,9 @@ TEST_SUITE("bulk backlog") {
     backlog.page(items(5, 4), 8, true);
     backlog.take(kStart);
     CHECK_FALSE(backlog.wants_page());  // eight, which is two bulks
-    backlog.answered(first, outcomes({Kind::Indexed, Kind::Busy, Kind::Busy, Kind::Busy}), kStart,
-                     0);
+    backlog.answered(first,
+                     outcomes({ItemKind::Indexed, ItemKind::Busy, ItemKind::Busy, ItemKind::Busy}),
+                     kStart, 0);
     CHECK(backlog.wants_page());
     backlog.page(items(9, 1, 200), 9, true);
     CHECK_FALSE(backlog.wants_page());  // two hundred bytes

@@ -17,8 +17,8 @@ using support::Sending;
 
 namespace {
 
-struct World {
-  explicit World(outbound::SessionBuddyOptions options = Sending::quick())
+struct BuddyWorld {
+  explicit BuddyWorld(outbound::SessionBuddyOptions options = Sending::quick())
       : peer([this](Peer::Line& line) { buddy.serve(line); }),
         sending(peer.url("/mcp"), std::move(options)) {}
 
@@ -42,7 +42,7 @@ outbound::SessionBuddyOptions patient() {
 
 TEST_SUITE("session buddy") {
   TEST_CASE("what waits when it starts is sent, and leaves the outbox") {
-    World world;
+    BuddyWorld world;
     world.sending.outbox.add(3);
     world.sending.buddy->start();
     const auto status = world.sending.sync();
@@ -59,7 +59,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("with nothing in the outbox nobody is called, and with all sent nobody again") {
-    World world(patient());
+    BuddyWorld world(patient());
     world.sending.buddy->start();
     CHECK(world.sending.sync().state == SyncStatus::State::Idle);
     CHECK(world.peer.connections() == 0);
@@ -72,7 +72,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("a memory that comes in is sent without being asked for") {
-    World world;
+    BuddyWorld world;
     world.sending.buddy->start();
     world.sending.outbox.add(1);
     std::unique_lock lock(world.buddy.mutex);
@@ -83,7 +83,7 @@ TEST_SUITE("session buddy") {
   TEST_CASE("many are sent over at most so many connections, each once, begun in their order") {
     auto options = patient();
     options.http.connections = 4;
-    World world(options);
+    BuddyWorld world(options);
     world.sending.buddy->start();
     const auto status = world.send(200);
     CHECK(status.outbox.waiting == 0);
@@ -103,7 +103,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("one handshake is enough for all of them") {
-    World world;
+    BuddyWorld world;
     world.sending.buddy->start();
     world.send(10);
     world.send(10);
@@ -119,7 +119,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("a server of the revision without handshakes is spoken to without one") {
-    World world;
+    BuddyWorld world;
     world.buddy.modern = true;
     world.buddy.events = false;
     world.sending.buddy->start();
@@ -132,7 +132,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("a shim that has no MCP is posted to") {
-    World world;
+    BuddyWorld world;
     world.buddy.rest = true;
     world.sending.buddy->start();
     const auto status = world.send(2);
@@ -145,7 +145,7 @@ TEST_SUITE("session buddy") {
   TEST_CASE("with the protocol set to rest nothing else is tried") {
     auto options = Sending::quick();
     options.session.protocol = outbound::BuddySession::Protocol::Rest;
-    World world(options);
+    BuddyWorld world(options);
     world.buddy.rest = true;
     world.sending.buddy->start();
     world.send(1);
@@ -153,7 +153,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("a session that has expired is made anew, and what met it is sent again") {
-    World world;
+    BuddyWorld world;
     world.sending.buddy->start();
     world.send(2);
     world.buddy.expire();
@@ -168,7 +168,7 @@ TEST_SUITE("session buddy") {
   TEST_CASE("a token goes with every call") {
     auto options = Sending::quick();
     options.session.token = "t0k3n";
-    World world(options);
+    BuddyWorld world(options);
     world.sending.buddy->start();
     world.send(1);
     for (const auto& request : world.buddy.requests) {
@@ -177,7 +177,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("a search asks it and brings hits") {
-    World world;
+    BuddyWorld world;
     world.sending.buddy->start();
     const auto hits = world.sending.search("make");
     REQUIRE(hits.has_value());
@@ -187,7 +187,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("one without a search says so") {
-    World world;
+    BuddyWorld world;
     world.buddy.tools = {"store_reflection"};
     world.sending.buddy->start();
     const auto hits = world.sending.search("make");
@@ -196,7 +196,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("stopped in the middle it writes what came of the calls that ended") {
-    World world(patient());
+    BuddyWorld world(patient());
     std::promise<void> second;
     std::atomic<int> calls{0};
     world.buddy.store = [&](Peer::Line& line, const Json&) {
@@ -219,7 +219,7 @@ TEST_SUITE("session buddy") {
   }
 
   TEST_CASE("one that was never started can be stopped") {
-    World world;
+    BuddyWorld world;
     world.sending.buddy->stop();
     CHECK(world.peer.connections() == 0);
   }

@@ -12,7 +12,7 @@ namespace base = mahavishnu::base;
 
 namespace {
 
-std::vector<std::string> names(const Json& answer) {
+std::vector<std::string> names_in(const Json& answer) {
   std::vector<std::string> all;
   for (const Json& item : answer["items"]) all.push_back(item["name"]);
   return all;
@@ -24,7 +24,7 @@ TEST_SUITE("repo_list") {
   TEST_CASE("it shows every repository and what it is at") {
     Desk desk;
     const Json answer = desk.ask("repo_list");
-    CHECK(names(answer) == std::vector<std::string>{"api", "web", "ops"});
+    CHECK(names_in(answer) == std::vector<std::string>{"api", "web", "ops"});
     CHECK(answer["total"] == 3);
     const Json& api = answer["items"][0];
     CHECK(api["branch"] == "main");
@@ -36,20 +36,21 @@ TEST_SUITE("repo_list") {
 
   TEST_CASE("filters intersect, and meeting nothing is an empty list") {
     Desk desk;
-    CHECK(names(desk.ask("repo_list", {{"tag", "node"}})) ==
+    CHECK(names_in(desk.ask("repo_list", {{"tag", "node"}})) ==
           std::vector<std::string>{"api", "web"});
-    CHECK(names(desk.ask("repo_list", {{"tag", "node"}, {"role", "ui"}})) ==
+    CHECK(names_in(desk.ask("repo_list", {{"tag", "node"}, {"role", "ui"}})) ==
           std::vector<std::string>{"web"});
-    CHECK(names(desk.ask("repo_list", {{"query", "THE api"}})) == std::vector<std::string>{"api"});
-    CHECK(names(desk.ask("repo_list", {{"tag", "none"}})).empty());
+    CHECK(names_in(desk.ask("repo_list", {{"query", "THE api"}})) ==
+          std::vector<std::string>{"api"});
+    CHECK(names_in(desk.ask("repo_list", {{"tag", "none"}})).empty());
   }
 
   TEST_CASE("pages follow each other") {
     Desk desk;
     const Json first = desk.ask("repo_list", {{"limit", 2}});
-    CHECK(names(first) == std::vector<std::string>{"api", "web"});
+    CHECK(names_in(first) == std::vector<std::string>{"api", "web"});
     const Json second = desk.ask("repo_list", {{"limit", 2}, {"cursor", first["next_cursor"]}});
-    CHECK(names(second) == std::vector<std::string>{"ops"});
+    CHECK(names_in(second) == std::vector<std::string>{"ops"});
     CHECK_FALSE(second.contains("next_cursor"));
     CHECK(desk.refused("repo_list", {{"cursor", "gone"}}).code == ErrorCode::InvalidArgument);
   }
@@ -94,7 +95,7 @@ TEST_SUITE("repo_list") {
     desk.world.service->set_repositories(
         *RepositoryIndex::build({{"new", "/repos/new", {}, {}, "", ""}}));
     const Json answer = desk.ask("repo_list");
-    CHECK(names(answer) == std::vector<std::string>{"new"});
+    CHECK(names_in(answer) == std::vector<std::string>{"new"});
     CHECK(answer["items"][0]["exists"] == false);
   }
 
@@ -107,8 +108,8 @@ TEST_SUITE("repo_list") {
     CHECK(desk.git.looks == 1);
     desk.git.release();
     desk.world.poll();
-    CHECK(names(desk.answer("repo_list", first)).size() == 3);
-    CHECK(names(desk.answer("repo_list", second)).size() == 3);
+    CHECK(names_in(desk.answer("repo_list", first)).size() == 3);
+    CHECK(names_in(desk.answer("repo_list", second)).size() == 3);
   }
 
   TEST_CASE("a look that began before the call is not enough for it") {
