@@ -4,7 +4,7 @@
 // Kinds: bodies that come byte by byte; heads that never end, a line at a time; subscriptions whose
 // events are never read; silence. Each slow one sends once a second. One that the server ends is
 // opened again at once. Prints "ready" when all were opened once, and when stdin ends
-// {"open":…,"opened":…,"ended":…,"statuses":{"408":…,…}} and leaves. Open files: RLIMIT_NOFILE.
+// {"open":…,"opened":…,"ended":…,"pieces":…,"statuses":{"408":…,…}} and leaves; a piece is a send. Open files: RLIMIT_NOFILE.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -75,8 +75,8 @@ class Hostile {
     for (const auto& [status, count] : statuses_) {
       statuses += (statuses.empty() ? "\"" : ",\"") + status + "\":" + std::to_string(count);
     }
-    std::printf("{\"open\":%zu,\"opened\":%zu,\"ended\":%zu,\"statuses\":{%s}}\n", open, opened_,
-                ended_, statuses.c_str());
+    std::printf("{\"open\":%zu,\"opened\":%zu,\"ended\":%zu,\"pieces\":%zu,\"statuses\":{%s}}\n",
+                open, opened_, ended_, pieces_, statuses.c_str());
   }
 
  private:
@@ -122,6 +122,7 @@ class Hostile {
   }
 
   void say(std::size_t index, const std::string& text) {
+    ++pieces_;
     const ssize_t n = ::send(all_[index].fd, text.data(), text.size(), MSG_NOSIGNAL);
     if (n > 0) all_[index].sent += static_cast<std::size_t>(n);
   }
@@ -166,7 +167,7 @@ class Hostile {
   int epoll_, timer_;
   sockaddr_in address_{};
   std::vector<Connection> all_;
-  std::size_t turn_ = 0, opened_ = 0, ended_ = 0;
+  std::size_t turn_ = 0, opened_ = 0, ended_ = 0, pieces_ = 0;
   std::map<std::string, std::size_t> statuses_;
 };
 
