@@ -38,6 +38,7 @@ NAMES = (
     "lookup",
     "listen",
     "hostile",
+    "tls",
 )
 SKIPPED = 77
 

@@ -24,7 +24,7 @@ def run(command, timeout=600, **kwargs):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def wrk(here, request_file, port, path, connections, seconds):
+def wrk(here, request_file, port, path, connections, seconds, scheme="http"):
     """requests/s and latencies of one fixed request on so many kept-alive connections."""
     binary = shutil.which("wrk")
     if not binary:
@@ -41,7 +41,7 @@ def wrk(here, request_file, port, path, connections, seconds):
             "--latency",
             "-s",
             os.path.join(here, "wrk", "call.lua"),
-            f"http://127.0.0.1:{port}{path}",
+            f"{scheme}://127.0.0.1:{port}{path}",
         ],
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@ import http.client
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 import time
@@ -89,7 +90,8 @@ class Mahavishnu:
     """The product's server over HTTP, with the token on unless `extra` says --no-auth. Raises with the end of its log when it is
     not ready in time."""
 
-    def __init__(self, binary, scratch, repos_yaml, env=None, extra=()):
+    def __init__(self, binary, scratch, repos_yaml, env=None, extra=(), scheme="http"):
+        self.scheme = scheme
         self.data = scratch.folder(f"data-{time.monotonic_ns()}")
         self.port = free_port()
         self.log = open(os.path.join(scratch.path, "server.log"), "ab+")
@@ -135,7 +137,7 @@ class Mahavishnu:
         until = time.monotonic() + limit
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+                probe = self._connection()
                 probe.request("GET", "/readyz")
                 if probe.getresponse().status == 200:
                     probe.close()
@@ -147,6 +149,12 @@ class Mahavishnu:
         tail = self.log.read()[-2000:].decode(errors="replace")
         end(self.process)
         raise RuntimeError(f"the server was not ready within {limit} s; its log ends:\n{tail}")
+
+    def _connection(self):
+        if self.scheme == "http":
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        anybody = ssl._create_unverified_context()
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=2, context=anybody)
 
     def client(self, token=None):
         return Client(self.port, token or self.token)
@@ -165,18 +173,21 @@ class Mahavishnu:
 class Nginx:
     """`return 200` with a body of the same size: what a good server needs for no work at all."""
 
-    def __init__(self, scratch, body_bytes, workers):
+    def __init__(self, scratch, body_bytes, workers, identity=None):
         binary = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
         if not binary:
             raise Missing("nginx is not installed (apt-get install nginx-light)")
         self.port = free_port()
-        folder = scratch.folder("nginx")
+        folder = scratch.folder(f"nginx-{self.port}")
         temporary = "".join(
             f"  {kind}_temp_path {folder}/{kind};\n"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        secure = ""
+        if identity:
+            secure = f"ssl_certificate {identity[0]}; ssl_certificate_key {identity[1]};"
         config = scratch.file(
-            "nginx.conf",
+            f"nginx-{self.port}.conf",
             f"""
 daemon off; master_process on; worker_processes {workers}; pid {folder}/pid; error_log {folder}/log;
 worker_rlimit_nofile 16384;
@@ -184,7 +195,7 @@ events {{ worker_connections 8192; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; tcp_nodelay on;
 {temporary}  server {{
-    listen 127.0.0.1:{self.port} reuseport backlog=4096;
+    listen 127.0.0.1:{self.port} reuseport backlog=4096{" ssl" if identity else ""}; {secure}
     location / {{ default_type application/json; return 200 '{"x" * body_bytes}'; }}
   }}
 }}
