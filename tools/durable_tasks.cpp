@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "rpc/codec.h"
+#include "tools/batch.h"
 #include "tools/follow.h"
 #include "tools/json_views.h"
 
@@ -59,6 +60,23 @@ std::string tasks_text(int count) {
 }
 
 }  // namespace
+
+// Of a batch the handle also says how many were handed in: "batch_…~ITEMS".
+struct DurableTasks::Batch {
+  domain::BatchId id;
+  std::size_t items = 0;
+
+  std::string text() const { return id.str() + "~" + std::to_string(items); }
+  static std::optional<Batch> parse(std::string_view text) {
+    const std::size_t end = text.find('~');
+    if (end == std::string_view::npos) return std::nullopt;
+    const auto id = domain::BatchId::parse(text.substr(0, end));
+    Batch out;
+    if (!id || !parse_number(text.substr(end + 1), out.items)) return std::nullopt;
+    out.id = *id;
+    return out;
+  }
+};
 
 // The closing of a pool, all of it in the handle: "pool_…~BEGAN~WERE" and "?" where it asks.
 struct DurableTasks::Closing {
@@ -182,7 +200,7 @@ TaskView DurableTasks::view(const domain::TaskRecord& task, const std::string& c
   if (!domain::is_terminal(status.state)) return out;
   const bool cancelled = status.state == domain::TaskState::Cancelled;
   out.state = cancelled ? TaskState::Cancelled : TaskState::Completed;
-  out.end = rpc::dump(task_view(task, context_.timers.now().wall));
+  out.end = task_answer(task.id, task_view(task, context_.timers.now().wall));
   return out;
 }
 
@@ -196,6 +214,20 @@ TaskView DurableTasks::view(const domain::WorkflowRecord& workflow,
   const bool cancelled = status.state == domain::WorkflowState::Cancelled;
   out.state = cancelled ? TaskState::Cancelled : TaskState::Completed;
   return out;
+}
+
+base::awaitable<base::Result<TaskView>> DurableTasks::batch(BatchOutcome outcome,
+                                                            std::string caller) const {
+  const Batch batch{outcome.batch, outcome.items.size()};
+  auto view = co_await get_batch(batch, std::move(caller));
+  const auto refused = std::find_if(outcome.items.begin(), outcome.items.end(),
+                                    [](const auto& item) { return !item; });
+  if (view && refused != outcome.items.end()) {
+    view->message += "; refused was, first of all, item " +
+                     std::to_string(refused - outcome.items.begin()) + ": " +
+                     refused->error().message;
+  }
+  co_return view;
 }
 
 TaskView DurableTasks::closing(const domain::PoolStatus& pool, bool asks,
@@ -259,6 +291,10 @@ base::awaitable<base::Result<TaskView>> DurableTasks::get(std::string id, std::s
     found = co_await get_task(*task, std::move(caller), wait);
   } else if (const auto workflow = domain::WorkflowId::parse(*named)) {
     found = co_await get_workflow(*workflow, std::move(caller), wait);
+  } else if (const auto batch = Batch::parse(*named)) {
+    const auto waited = co_await context_.service.wait_batch(batch->id, Wait{wait, false});
+    if (!waited) co_return fail(waited.error());
+    found = co_await get_batch(*batch, std::move(caller));
   } else {
     found = co_await get_closing(*named, std::move(caller), wait);
   }
@@ -290,6 +326,32 @@ base::awaitable<base::Result<TaskView>> DurableTasks::get_workflow(domain::Workf
     if (!end) co_return fail(end.error());
     out.end = std::move(*end);
   }
+  co_return out;
+}
+
+// Cancelled only when nothing of it was done.
+base::awaitable<base::Result<TaskView>> DurableTasks::get_batch(Batch batch,
+                                                                std::string caller) const {
+  const auto tasks = co_await tasks_of(context_, batch.id);
+  if (!tasks) co_return fail(tasks.error());
+  Json counts = Json::object();
+  std::size_t ended = 0, cancelled = 0;
+  TaskView out;
+  out.subject = batch.id.str();
+  out.id = sealed(batch.text(), caller);
+  out.created = out.updated = tasks->front().created;
+  for (const auto& task : *tasks) {
+    count_state(counts, task.status.state);
+    ended += domain::is_terminal(task.status.state) ? 1 : 0;
+    cancelled += task.status.state == domain::TaskState::Cancelled ? 1 : 0;
+    out.updated = std::max(out.updated, task.status.ended.value_or(task.created));
+  }
+  out.message = std::to_string(ended) + "/" + tasks_text(static_cast<int>(tasks->size()));
+  const bool over = ended == tasks->size();
+  set_life(out, over ? std::optional(out.updated) : std::nullopt);
+  if (!over) co_return out;
+  out.state = cancelled == tasks->size() ? TaskState::Cancelled : TaskState::Completed;
+  out.end = batch_answer(outcome_of(batch.id, *tasks, batch.items), counts);
   co_return out;
 }
 
@@ -394,6 +456,11 @@ base::awaitable<base::Status> DurableTasks::cancel(std::string id, base::Millis 
   if (!named) co_return fail(named.error());
   if (const auto task = domain::TaskId::parse(*named)) {
     Json arguments{{"task", *named}, {"wait_ms", wait.count()}};
+    const auto done = co_await call_tool(task_cancel_, std::move(arguments), call);
+    co_return done;
+  }
+  if (const auto batch = Batch::parse(*named)) {
+    Json arguments{{"batch", batch->id.str()}, {"wait_ms", wait.count()}};
     const auto done = co_await call_tool(task_cancel_, std::move(arguments), call);
     co_return done;
   }

@@ -1,5 +1,6 @@
-// The product's work as MCP tasks: a handle names a durable task, a workflow run or the closing of
-// a pool, so it is good after any restart of the server, and needs no table of its own.
+// The product's work as MCP tasks: a handle names a durable task, a batch of them, a workflow run
+// or the closing of a pool, so it is good after any restart of the server, and needs no table of
+// its own.
 //
 // A handle is the id, a dot, and a mark of id and caller under a key that only the server has:
 // nobody else's credential opens it, and ids seen in lists make no handles. What is over is known
@@ -32,6 +33,9 @@ class DurableTasks final : public mcp::TaskKeeper {
 
   mcp::TaskView view(const domain::TaskRecord& task, const std::string& caller) const;
   mcp::TaskView view(const domain::WorkflowRecord& workflow, const std::string& caller) const;
+  // Of a batch of which nothing was handed in before, and something was taken.
+  base::awaitable<base::Result<mcp::TaskView>> batch(control::Service::BatchOutcome outcome,
+                                                     std::string caller) const;
   // Of a pool that closes now, or (`asks`) may be closed once it is said how.
   mcp::TaskView closing(const domain::PoolStatus& pool, bool asks, const std::string& caller) const;
 
@@ -45,6 +49,7 @@ class DurableTasks final : public mcp::TaskKeeper {
   std::optional<std::string> subject(std::string_view id, std::string_view caller) const override;
 
  private:
+  struct Batch;
   struct Closing;
   // What the handle names, without its mark. NotFound: it is not this caller's, or none at all.
   base::Result<std::string> open(std::string_view id, std::string_view caller) const;
@@ -56,6 +61,7 @@ class DurableTasks final : public mcp::TaskKeeper {
                                                         base::Millis wait);
   base::awaitable<base::Result<mcp::TaskView>> get_workflow(domain::WorkflowId id,
                                                             std::string caller, base::Millis wait);
+  base::awaitable<base::Result<mcp::TaskView>> get_batch(Batch batch, std::string caller) const;
   base::awaitable<base::Result<mcp::TaskView>> get_closing(std::string named, std::string caller,
                                                            base::Millis wait);
   template <class Record>

@@ -5,6 +5,7 @@
 
 #include "domain/pool_settings.h"
 #include "rpc/codec.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -306,6 +307,14 @@ domain::PoolSpec read_pool(Reader& reader) {
   spec.env = read_env(reader);
   spec.labels = read_labels(reader);
   return spec;
+}
+
+void refuse_longer(Reader& reader, const char* name, const Json& shown, std::size_t most_tokens) {
+  const std::size_t tokens = estimated_tokens(rpc::dump(shown));
+  if (tokens <= most_tokens) return;
+  reader.refuse(std::string(name) + ": this is about " + std::to_string(tokens) +
+                " tokens to a model, and at most " + std::to_string(most_tokens) +
+                " fit into one answer; keep it in a file and give its path");
 }
 
 Json with_defaults(const Json& item, const Json& defaults) {

@@ -58,6 +58,10 @@ control::Service::SubmitArgs read_task(Reader& reader, const Asker& asker);
 control::Service::WorkflowArgs read_workflow(Reader& reader, const Asker& asker);
 domain::PoolSpec read_pool(Reader& reader);
 
+// What is given back as one piece, in an answer that cannot be divided: more than so many tokens
+// are refused, with `name` for what is too long.
+void refuse_longer(Reader& reader, const char* name, const Json& shown, std::size_t most_tokens);
+
 // One item of a batch with what it leaves out taken from `defaults`: whole members, and single
 // entries of env, labels, timeouts and retry. An item that says what to run, or where, takes
 // neither from the defaults.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rpc/codec.h"
+#include "tools/offer.h"
 #include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
@@ -12,6 +13,8 @@ using domain::Reason;
 using domain::TaskState;
 
 constexpr std::size_t kErrorTail = 1024;
+constexpr std::size_t kFewAttempts = 10;
+constexpr std::size_t kStructuredTokens = kAnswerTokens / 2;
 constexpr std::size_t kMostWaitsFor = 100;
 constexpr std::size_t kCursorTokens = 700;  // and braces; of a cursor of 1,000 bytes
 constexpr base::Millis kLongInQueue{60000};
@@ -64,6 +67,20 @@ base::Millis run_for(const domain::TaskRecord& task, base::WallTime now) {
                     !task.attempts.back().ended;
   return task.status.run_time +
          (runs ? std::max(now - task.attempts.back().started, base::Millis{0}) : base::Millis{0});
+}
+
+std::size_t tokens_of(const Json& json) { return estimated_tokens(rpc::dump(json)); }
+
+// Until the whole is short enough.
+void cut_text(Json& view) {
+  Json& result = view["result"];
+  while (true) {
+    const std::string text = result["text"];
+    const auto fewer = fewer_bytes(text.size(), tokens_of(view));
+    if (!fewer) return;
+    result["text"] = tail(text, *fewer);
+    result["truncated"] = true;
+  }
 }
 
 // What every form of a task begins with.
@@ -151,6 +168,25 @@ Json task_view(const domain::TaskRecord& task, base::WallTime now) {
     view["output_bytes"] = task.result->output_bytes;
   }
   return view;
+}
+
+std::string task_answer(domain::TaskId task, Json view) {
+  std::string answer = rpc::dump(view);
+  // No token is less than a byte.
+  if (answer.size() <= kAnswerTokens || estimated_tokens(answer) <= kAnswerTokens) return answer;
+  view["whole_at"] = task_uri(task);
+  Json& attempts = view["attempts"];
+  if (attempts.size() > kFewAttempts)
+    attempts.erase(attempts.begin(), attempts.end() - kFewAttempts);
+  if (view.contains("result")) {
+    Json& result = view["result"];
+    const auto structured = result.find("structured");
+    if (structured != result.end() && tokens_of(*structured) > kStructuredTokens) {
+      result.erase(structured);
+    }
+    cut_text(view);
+  }
+  return rpc::dump(view);
 }
 
 Json task_line(const domain::TaskRecord& task) { return task_head(task); }

@@ -25,6 +25,11 @@ Json pool_health(const domain::PoolStatus& pool, base::WallTime now);  // pool, 
 Json explanation(const domain::Explanation& why);
 Json quantiles(const control::Quantiles& values);
 
+// The task's view as an answer of at most kAnswerTokens. Of one that is longer the first attempts,
+// a long `structured` and the start of the text are left out, and `whole_at` names the resource
+// that has all of it.
+std::string task_answer(domain::TaskId task, Json view);
+
 // 0 to 100: how much has ended. Never falls, since what ended stays so.
 int progress_of(const domain::WorkflowStatus& status);
 int ended_of(const domain::WorkflowStatus& status);

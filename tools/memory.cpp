@@ -8,6 +8,7 @@
 #include "tools/json_views.h"
 #include "tools/lookups.h"
 #include "tools/registry.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t kMostTags = 32;
 constexpr std::size_t kMetadataEntries = 32;
 constexpr std::size_t kMetadataBytes = 1024;
+constexpr std::size_t kMetadataTokens = kAnswerTokens / 2;
 constexpr const char* kLocal = "local";
 constexpr const char* kRemote = "session_buddy";
 constexpr base::Millis kLongestWait{45'000};
@@ -48,6 +50,7 @@ base::awaitable<mcp::ToolResult> memory_store(Context& context, Json arguments, 
   memory.content = reader.any_text("content", domain::kMemoryContentBytes);
   memory.tags = read_tags(reader);
   memory.metadata = reader.map("metadata", kMetadataEntries, kMetadataBytes);
+  refuse_longer(reader, "metadata", memory.metadata, kMetadataTokens);
   memory.dedup_key = reader.text("dedup_key", kKeyBytes);
   memory.caller = call.caller();
   if (auto good = reader.finish(); !good) co_return fail(good.error());

@@ -5,6 +5,7 @@
 #include "tools/inputs.h"
 #include "tools/json_views.h"
 #include "tools/registry.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -14,6 +15,7 @@ constexpr std::size_t kHeaderBytes = 1024;
 constexpr std::size_t kMostAcks = 500;
 constexpr std::size_t kMostTopics = 50;  // of one answer
 constexpr std::size_t kAnswerBodies = 30U << 10U;
+constexpr std::size_t kMostTokens = kAnswerTokens - 1500;  // leaves room for what is said of it
 constexpr base::Millis kLongestAck{3600000};
 constexpr base::Millis kLongestLife{std::chrono::hours(24 * 30)};
 
@@ -70,6 +72,8 @@ base::awaitable<mcp::ToolResult> message_publish(Context& context, Json argument
   const std::string from = reader.text("from");
   message.ttl = reader.millis("ttl_ms", base::Millis{0}, kLongestLife);
   const base::Millis wait = read_wait_ms(reader);
+  refuse_longer(reader, "body", {{"body", message.body}, {"headers", message.headers}},
+                kMostTokens);
   if (auto good = reader.finish(); !good) co_return fail(good.error());
 
   message.sender = call.caller();

@@ -1,6 +1,7 @@
 // What the server offers besides its tools: resources, prompts, and completions of both.
 //
-// A resource is what the tool that shows the same thing answers, so that both say the same. A
+// A resource is what the tool that shows the same thing answers, so that both say the same; of a
+// task it is all of it, where the answer of the tool would be too long for a model. A
 // prompt is text for a model, with the facts of the moment in it: what failed, what ran, which
 // repositories there are. Handlers read and change nothing. Control thread only.
 #pragma once

@@ -1,10 +1,12 @@
 // Resources: tasks, their output, workflows, pools, repositories, metrics.
+#include <algorithm>
 #include <utility>
 
 #include "rpc/codec.h"
 #include "tools/durable_tasks.h"
 #include "tools/json_views.h"
 #include "tools/offer.h"
+#include "tools/token_estimate.h"
 
 namespace mahavishnu::tools {
 namespace {
@@ -35,15 +37,28 @@ Reading read_tool(mcp::ToolHandler handler, std::string uri, mcp::UriVariables v
   co_return one(std::move(uri), kJsonType, std::move(*answer));
 }
 
+Reading read_task(Context& context, std::string uri, mcp::UriVariables values) {
+  const auto id = domain::TaskId::parse(values["task"]);
+  if (!id) co_return fail(id.error());
+  const auto task = co_await context.service.task(*id);
+  if (!task) co_return fail(task.error());
+  co_return one(std::move(uri), kJsonType, rpc::dump(task_view(**task, context.timers.now().wall)));
+}
+
 // The end of it, while it runs and afterwards.
 Reading read_output(Context& context, std::string uri, mcp::UriVariables values) {
   const auto id = domain::TaskId::parse(values["task"]);
   if (!id)
     co_return fail(ErrorCode::NotFound, "\"" + values["task"] + "\" is not the id of a task");
   control::OutputQuery query;
-  auto chunk = co_await context.service.output(*id, query);
-  if (!chunk) co_return fail(chunk.error());
-  co_return one(std::move(uri), kTextType, std::move(chunk->text));
+  while (true) {
+    auto chunk = co_await context.service.output(*id, query);
+    if (!chunk) co_return fail(chunk.error());
+    const std::size_t shown = std::min(query.max_bytes, chunk->text.size());
+    const auto fewer = fewer_bytes(shown, estimated_tokens(rpc::dump(chunk->text)));
+    if (!fewer) co_return one(std::move(uri), kTextType, std::move(chunk->text));
+    query.max_bytes = *fewer;
+  }
 }
 
 Reading read_pool(Context& context, std::string uri, mcp::UriVariables values) {
@@ -135,8 +150,12 @@ void add_resources(Context& context, const std::vector<mcp::Tool>& tools, mcp::O
   offer.resources.push_back(std::move(metrics));
 
   offer.templates.push_back(make(
-      context, {"task/{task}", "task", "Task", "State, attempts and result, as task_get answers."},
-      by_tool(tools, "task_get"), complete_task));
+      context,
+      {"task/{task}", "task", "Task", "State, attempts and result, as task_get answers, whole."},
+      [&context](std::string uri, mcp::UriVariables values, mcp::Call&) {
+        return read_task(context, std::move(uri), std::move(values));
+      },
+      complete_task));
   offer.templates.push_back(make(
       context,
       {"task/{task}/output", "task-output", "Output of a task",

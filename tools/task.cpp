@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "rpc/codec.h"
+#include "tools/batch.h"
 #include "tools/durable_tasks.h"
 #include "tools/follow.h"
 #include "tools/inputs.h"
@@ -12,7 +12,6 @@ namespace mahavishnu::tools {
 namespace {
 
 constexpr std::size_t kMaxBatch = 1000;
-constexpr std::size_t kMostErrorKinds = 50;
 
 base::awaitable<mcp::ToolResult> task_submit(Context& context, Json arguments, mcp::Call& call) {
   std::optional<Error> problem;
@@ -31,7 +30,7 @@ base::awaitable<mcp::ToolResult> task_submit(Context& context, Json arguments, m
   }
   Json answer = task_view(**task, context.timers.now().wall);
   answer["existing"] = submitted->existing;
-  co_return rpc::dump(answer);
+  co_return task_answer(submitted->task, std::move(answer));
 }
 
 // Each item by itself: what is wrong with one is told of that one alone.
@@ -53,40 +52,6 @@ std::vector<base::Result<Service::SubmitArgs>> read_items(const Json& items, con
     }
   }
   return all;
-}
-
-// Equal errors are told once, with the items they are about.
-Json errors_view(const Service::BatchOutcome& outcome) {
-  Json errors = Json::array();
-  for (std::size_t i = 0; i < outcome.items.size(); ++i) {
-    if (outcome.items[i]) continue;
-    const Error& error = outcome.items[i].error();
-    const auto same = std::find_if(errors.begin(), errors.end(), [&error](const Json& known) {
-      return known["message"] == error.message;
-    });
-    if (same != errors.end()) {
-      (*same)["items"].push_back(i);
-    } else if (errors.size() < kMostErrorKinds) {
-      errors.push_back(
-          {{"code", base::to_string(error.code)}, {"message", error.message}, {"items", {i}}});
-    }
-  }
-  return errors;
-}
-
-Json batch_view(const Service::BatchOutcome& outcome) {
-  Json tasks = Json::array();
-  std::size_t refused = 0;
-  bool any_new = false;
-  for (const auto& item : outcome.items) {
-    tasks.push_back(item ? Json(item->task.str()) : Json());
-    refused += item ? 0 : 1;
-    any_new = any_new || (item && !item->existing);
-  }
-  Json answer{{"tasks", std::move(tasks)}, {"refused", refused}};
-  if (any_new) answer["batch"] = outcome.batch.str();
-  if (refused > 0) answer["errors"] = errors_view(outcome);
-  return answer;
 }
 
 // Waits for the new tasks as a batch and for those an idempotency key already named one by one.
@@ -111,16 +76,45 @@ base::awaitable<base::Status> wait_for_all(Context& context, Service::BatchOutco
   co_return base::Status{};
 }
 
-base::awaitable<base::Result<Json>> counts_of(Context& context,
-                                              const Service::BatchOutcome& outcome) {
-  Json counts = Json::object();
+struct Standing {
+  Json counts = Json::object();  // by state
+  bool over = true;
+};
+
+base::awaitable<base::Result<Standing>> standing_of(Context& context, const BatchOutcome& outcome) {
+  Standing standing;
   for (const auto& item : outcome.items) {
     if (!item) continue;
     auto task = co_await context.service.task(item->task, Wait{});
     if (!task) co_return fail(task.error());
-    count_state(counts, (*task)->status.state);
+    count_state(standing.counts, (*task)->status.state);
+    standing.over = standing.over && domain::is_terminal((*task)->status.state);
   }
-  co_return counts;
+  co_return standing;
+}
+
+// Not null: the batch is handed over as a task of MCP. Its handle names the batch, so all that was
+// taken has to be in it.
+base::awaitable<base::Result<std::optional<mcp::TaskView>>> as_task(Context& context,
+                                                                    const BatchOutcome& outcome,
+                                                                    bool over, mcp::Call& call) {
+  if (!becomes_task(context, call, over, false)) co_return std::nullopt;
+  bool any_new = false, any_old = false;
+  for (const auto& item : outcome.items) {
+    if (item) (item->existing ? any_old : any_new) = true;
+  }
+  if (any_new && !any_old) {
+    auto view = co_await context.tasks->batch(outcome, call.caller());
+    if (!view) co_return fail(view.error());
+    co_return std::move(*view);
+  }
+  if (call.task_wish() != mcp::TaskWish::Demanded) co_return std::nullopt;
+  const auto refused = std::find_if(outcome.items.begin(), outcome.items.end(),
+                                    [](const auto& item) { return !item; });
+  if (!any_old && refused != outcome.items.end()) co_return fail(refused->error());
+  co_return fail(ErrorCode::Conflict,
+                 "some of these were handed in before, by idempotency_key, and are in no new batch "
+                 "that could be a task; hand them in without asking for a task");
 }
 
 base::awaitable<mcp::ToolResult> task_batch(Context& context, Json arguments, mcp::Call& call) {
@@ -141,15 +135,18 @@ base::awaitable<mcp::ToolResult> task_batch(Context& context, Json arguments, mc
   asio::post(executor, [used = std::move(arguments)] {});
   auto outcome = co_await context.service.submit_batch(std::move(args));
   if (!outcome) co_return fail(outcome.error());
-  Json answer = batch_view(*outcome);
-  if (wait.limit.count() > 0) {
+  const bool waits = wait.limit.count() > 0 && call.task_wish() != mcp::TaskWish::Demanded;
+  base::Result<Standing> standing = Standing{nullptr, false};
+  if (waits) {
     auto waited = co_await wait_for_all(context, *outcome, wait, call);
     if (!waited) co_return fail(waited.error());
-    auto counts = co_await counts_of(context, *outcome);
-    if (!counts) co_return fail(counts.error());
-    answer["counts"] = std::move(*counts);
+    standing = co_await standing_of(context, *outcome);
+    if (!standing) co_return fail(standing.error());
   }
-  co_return rpc::dump(answer);
+  auto task = co_await as_task(context, *outcome, standing->over, call);
+  if (!task) co_return fail(task.error());
+  if (*task) co_return fail(call.hand_over(std::move(**task)));
+  co_return batch_answer(*outcome, standing->counts);
 }
 
 }  // namespace
@@ -167,15 +164,16 @@ std::vector<mcp::Tool> task_tools(Context& context) {
        mcp::Effect::Destructive, true},
       task_submit));
   tools.back().tasks = mcp::TaskSupport::Optional;
-  tools.push_back(make_tool(context,
-                            {"task_batch", "Run many tasks",
-                             "Hand in 1 to 1000 tasks at once. `tasks` answers their ids in order, "
-                             "null where one was refused; "
-                             "one bad item never fails the others. Follow with task_get and its "
-                             "batch. Use workflow_run for "
-                             "the same steps in many repositories.",
-                             mcp::Effect::Destructive, true},
-                            task_batch));
+  tools.push_back(
+      make_tool(context,
+                {"task_batch", "Run many tasks",
+                 "Hand in 1 to 1000 tasks at once. `tasks` answers their ids in order, null where "
+                 "one was refused; one bad item never fails the others. Follow with task_get and "
+                 "its batch, which goes on from next_cursor. Use workflow_run for the same steps "
+                 "in many repositories.",
+                 mcp::Effect::Destructive, true},
+                task_batch));
+  tools.back().tasks = mcp::TaskSupport::Optional;
   return tools;
 }
 

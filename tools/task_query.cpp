@@ -4,6 +4,7 @@
 
 #include "base/cache.h"
 #include "rpc/codec.h"
+#include "tools/batch.h"
 #include "tools/follow.h"
 #include "tools/inputs.h"
 #include "tools/listing.h"
@@ -17,7 +18,6 @@ namespace {
 constexpr std::size_t kKeptAnswerBytes = 4U << 20U;
 constexpr std::size_t kMostKeptAnswers = 100000;
 constexpr std::size_t kMostOutputBytes = 32768;
-constexpr std::size_t kLeastOutputBytes = 1024;  // fit, whatever they are
 
 // Answers about ended tasks by the version of their record: they do not change any more.
 struct EndedTask {
@@ -37,27 +37,6 @@ const mcp::KeptAnswer* kept_answer(const Context& context, EndedTasks& kept,
   if (task == nullptr || !domain::is_terminal(task->status.state)) return nullptr;
   const EndedTask* ended = kept.find(*id);
   return ended == nullptr || ended->version != task->status.version ? nullptr : &ended->answer;
-}
-
-// In the order they were handed in; NotFound when there is no such batch.
-base::awaitable<base::Result<std::vector<domain::TaskRecord>>> tasks_of(Context& context,
-                                                                        domain::BatchId batch) {
-  std::vector<domain::TaskRecord> all;
-  domain::TaskFilter filter;
-  filter.batch = batch;
-  filter.oldest_first = true;
-  domain::Page page;
-  page.limit = 500;
-  do {
-    auto listing = co_await context.service.tasks(filter, page);
-    if (!listing) co_return fail(listing.error());
-    std::move(listing->items.begin(), listing->items.end(), std::back_inserter(all));
-    page.cursor = std::move(listing->next_cursor);
-  } while (!page.cursor.empty());
-  if (all.empty()) co_return fail(ErrorCode::NotFound, "no batch " + batch.str());
-  std::sort(all.begin(), all.end(),
-            [](const auto& a, const auto& b) { return a.batch_index < b.batch_index; });
-  co_return all;
 }
 
 // A batch is at most 1,000 tasks: it is read whole, so that the counts are right, and shown in
@@ -92,7 +71,7 @@ base::awaitable<mcp::ToolResult> get_task(Context& context, EndedTasks& kept, do
                                           Wait wait, mcp::Call& call) {
   auto task = co_await follow_task(context, id, wait, call);
   if (!task) co_return fail(task.error());
-  std::string answer = rpc::dump(task_view(**task, context.timers.now().wall));
+  std::string answer = task_answer(id, task_view(**task, context.timers.now().wall));
   if (domain::is_terminal((*task)->status.state)) {
     kept.put(id, {(*task)->status.version, mcp::KeptAnswer(answer)});
   }
@@ -159,11 +138,11 @@ base::awaitable<mcp::ToolResult> task_output(Context& context, Json arguments, m
     if (!chunk->eof) answer["next_cursor"] = output_cursor(query->stream, chunk->next_offset);
     if (chunk->dropped_bytes > 0) answer["dropped_bytes"] = chunk->dropped_bytes;
     std::string text = rpc::dump(answer);
-    const std::size_t tokens = estimated_tokens(text);
-    if (tokens <= kAnswerTokens || query->max_bytes <= kLeastOutputBytes) co_return text;
     // As a dump of numbers, or of control characters that take six bytes each: less of it, then.
     const std::size_t shown = std::min(query->max_bytes, chunk->text.size());
-    query->max_bytes = std::max(shown * kAnswerTokens / tokens * 15 / 16, kLeastOutputBytes);
+    const auto fewer = fewer_bytes(shown, estimated_tokens(text));
+    if (!fewer) co_return text;
+    query->max_bytes = *fewer;
     query->wait = base::Millis{0};
   }
 }

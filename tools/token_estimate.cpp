@@ -1,5 +1,7 @@
 #include "tools/token_estimate.h"
 
+#include <algorithm>
+
 namespace mahavishnu::tools {
 namespace {
 
@@ -46,6 +48,12 @@ std::size_t estimated_tokens(std::string_view text) {
     at = end;
   }
   return tokens;
+}
+
+std::optional<std::size_t> fewer_bytes(std::size_t shown, std::size_t tokens) {
+  constexpr std::size_t kFits = 1024;
+  if (tokens <= kAnswerTokens || shown <= kFits) return std::nullopt;
+  return std::max(shown * kAnswerTokens / tokens * 15 / 16, kFits);
 }
 
 }  // namespace mahavishnu::tools

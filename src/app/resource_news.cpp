@@ -18,6 +18,9 @@ class Teller {
     server_.updated(tools::output_uri(changed.task));  // its end brings the last of it
     server_.task_changed(changed.task.str());
     if (changed.workflow) workflow(changed.workflow);
+    if (changed.batch && domain::is_terminal(changed.status.state)) {
+      server_.task_changed(changed.batch.str());
+    }
     if (const auto task = service_.cached_task(changed.task)) pool(task->pool, task->pool_name);
   }
   void operator()(const domain::WorkflowAdmitted&) const {}  // nobody knows its id yet

@@ -242,6 +242,7 @@ awaitable<Result<std::vector<Result<Submitted>>>> Service::submit_all(
       outcome[i] = fail(settled.error());
       continue;
     }
+    task->place = static_cast<std::uint32_t>(i);
     event.tasks.push_back(std::move(*task));
     places.push_back(i);
   }

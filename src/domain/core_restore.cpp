@@ -123,7 +123,7 @@ void Core::State::restore_task(const TaskRecord& record) {
     ++status.version;
     TaskResult result;
     result.message = "its pool is gone and no other can do its work";
-    this->record(TaskChanged{record.id, record.workflow, status, std::move(result)});
+    this->record(TaskChanged{record.id, record.workflow, status, std::move(result), record.batch});
     return;
   }
   const std::uint32_t slot = add_task(record.id, *record.spec, pool);

@@ -181,7 +181,7 @@ Result<SubmittedTasks::Item> Core::State::admit(const SubmitTasks& event, std::u
   t.doomed = needs->failed;
   for (const std::uint32_t needed : needs->live) dependencies.join(slot, needed);
   count(slot, waits ? Bucket::Delayed : Bucket::Queued);
-  record_admission(slot, task.spec, {}, index);
+  record_admission(slot, task.spec, {}, task.place);
   after_commit({0, Pending::Kind::Task, slot, task.id.value, {}, 0});
   if (!spec.idempotency_key.empty()) {
     t.key = keys.add(spec.caller, spec.idempotency_key);

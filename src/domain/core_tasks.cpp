@@ -205,7 +205,8 @@ void Core::State::record_change(std::uint32_t task, const TaskResult* result) {
   LiveTask& t = tasks[task];
   ++t.version;
   record(TaskChanged{t.id, t.flow == kNone ? WorkflowId{} : flows[t.flow].id, status_of(t),
-                     result == nullptr ? std::nullopt : std::optional<TaskResult>(*result)});
+                     result == nullptr ? std::nullopt : std::optional<TaskResult>(*result),
+                     t.batch});
 }
 
 // Everything the task held in the core is given back now; those that wait for it learn of its end

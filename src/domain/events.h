@@ -49,6 +49,7 @@ struct NewTask {
   // the outcome of the last 65,536 that ended; one it still does not know is refused (NotFound).
   std::vector<TaskId> settled_completed;
   std::vector<TaskId> settled_failed;  // the task ends at once as dependency_failed
+  std::uint32_t place = 0;  // in the batch as it was handed in, refused items counted
 };
 // One commit; each item is admitted or refused by itself.
 struct SubmitTasks {

@@ -108,6 +108,7 @@ struct TaskChanged {
   WorkflowId workflow;  // null: none. So that waiters of the workflow wake as well
   TaskStatus status;
   std::optional<TaskResult> result;  // with a terminal state
+  BatchId batch{};                   // null: none. So that who watches the batch is told
 };
 struct AttemptPut { AttemptRecord attempt; };
 struct WorkflowAdmitted { WorkflowRecord workflow; };

@@ -134,6 +134,49 @@ class TaskTest(WithWork):
         self.assertEqual(client.ended(made["taskId"])["status"], "cancelled")
         server.stop()
 
+    def test_a_batch_is_one_task_and_is_cancelled_as_one(self):
+        server = self.serve()
+        client = Modern(server)
+        tasks = [{"command": "echo a"}, {"comand": "typo"}, {"command": f"{self.gate()}; echo c"}]
+        made = client.call("task_batch", tasks=tasks)
+        self.assertEqual((made["resultType"], made["status"]), ("task", "working"))
+        self.assertIn("item 1: task: give exactly one of command", made["statusMessage"])
+        self.at_gate()
+        server = self.serve_again(server)
+        client = Modern(server)
+        again = client.get(made["taskId"])
+        self.assertEqual((again["status"], again["createdAt"]), ("working", made["createdAt"]))
+        self.assertIn("/2 tasks", again["statusMessage"])
+        stream = client.listen(made["taskId"])
+        next(stream)  # it listens
+        self.let_through()
+        told = next(stream)
+        while told["params"]["status"] == "working":
+            told = next(stream)
+        client.connection.close()
+        done = client.ended(made["taskId"])
+        self.assertEqual((told["params"]["status"], done["status"]), ("completed", "completed"))
+        answer = done["result"]["structuredContent"]
+        self.assertEqual((answer["counts"], answer["refused"]), ({"completed": 2}, 1))
+        self.assertEqual([one is None for one in answer["tasks"]], [False, True, False])
+        made = client.call("task_batch", tasks=[{"command": "sleep 1000"}] * 3)
+        self.assertEqual(client.ask("tasks/cancel", taskId=made["taskId"])["resultType"], "complete")
+        self.assertEqual(client.ended(made["taskId"])["status"], "cancelled")
+        server.stop()
+
+    def test_a_batch_that_is_done_or_was_handed_in_before_is_no_task(self):
+        server = self.serve()
+        client = Modern(server)
+        done = client.call("task_batch", tasks=[{"command": "true"}], wait_ms=20000)
+        self.assertEqual((done["resultType"], done["structuredContent"]["counts"]), ("complete", {"completed": 1}))
+        keyed = [{"command": "sleep 1000", "idempotency_key": "k"}]
+        self.assertEqual(client.call("task_batch", tasks=keyed)["resultType"], "task")
+        again = client.call("task_batch", tasks=[*keyed, {"command": "true"}])
+        self.assertEqual((again["resultType"], len(again["structuredContent"]["tasks"])), ("complete", 2))
+        refused = client.call("task_batch", tasks=[{"comand": "typo"}])
+        self.assertEqual((refused["resultType"], refused["structuredContent"]["refused"]), ("complete", 1))
+        server.stop()
+
     def test_cancelling_ends_the_work_and_a_stranger_cannot(self):
         server = self.serve("--toolsets", "all")
         mine = Modern(server, self.token("mine", "--scope", "run"))
@@ -294,6 +337,14 @@ class LegacyTest(WithWork):
         self.assertEqual(self.ask(server, session, "tasks/cancel", taskId=made["taskId"])["status"], "cancelled")
         refused = self.ask(server, session, "tools/call", name="repo_list", task={})
         self.assertEqual(refused["code"], -32601)
+        batch = [{"command": "true", "idempotency_key": "k"}]
+        made = self.ask(server, session, "tools/call", name="task_batch", task={}, arguments={"tasks": batch})["task"]
+        result = self.ask(server, session, "tasks/result", taskId=made["taskId"])
+        self.assertEqual(result["structuredContent"]["counts"], {"completed": 1})
+        for tasks, why in ((batch, "handed in before"), ([{"comand": "x"}], "exactly one of command")):
+            refused = self.ask(server, session, "tools/call", name="task_batch", task={}, arguments={"tasks": tasks})
+            self.assertTrue(refused["isError"])
+            self.assertIn(why, refused["content"][0]["text"])
         server.stop()
 
     def test_the_status_of_a_task_is_told_on_stdio(self):

@@ -65,6 +65,8 @@ export async function tokens(world, check) {
         [offset, end] = [page.next_offset, page.eof];
       }
       assert.equal(given, size);
+      const count = tokensOf(await call('task_get', { task }));
+      assert.ok(count > 500 && count <= 10_000, `task_get: ${count}`);
     });
   }
   await world.kill(server);

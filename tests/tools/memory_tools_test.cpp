@@ -31,6 +31,9 @@ TEST_SUITE("memory_store") {
     Desk desk;
     CHECK(desk.refused("memory_store", {{"content", "x"}, {"tags", {"a\nb"}}})
               .message.starts_with("tags: "));
+    Json dense{{"content", "x"}};
+    for (int i = 0; i < 32; ++i) dense["metadata"][std::to_string(i)] = std::string(1000, '1');
+    CHECK(desk.refused("memory_store", dense).message.starts_with("metadata: this is about "));
     CHECK(desk.refused("memory_store", {{"content", "x"}, {"metadata", {{"a", 1}}}}).code ==
           ErrorCode::InvalidArgument);
     desk.memories.stored = mahavishnu::base::fail(ErrorCode::Exhausted, "the disk is full");

@@ -91,6 +91,9 @@ TEST_SUITE("message_publish") {
     std::string wide;
     for (int i = 0; i < 20000; ++i) wide += "é";
     CHECK(says({{"topic", "t"}, {"body", wide}}).find("body") != std::string::npos);
+    // Short enough in bytes, but every byte is a token.
+    const std::string escapes(2000, '\x01');
+    CHECK(says({{"topic", "t"}, {"body", escapes}}).starts_with("body: this is about "));
     CHECK(desk.schema_says("message_publish", {{"topic", "t"}}) != "");
     CHECK(desk.schema_says("message_publish", {{"topic", "t"}, {"body", "x"}, {"ttl_ms", 0}}) !=
           "");

@@ -1,10 +1,15 @@
+#include <set>
+
 #include "desk.h"
+#include "tools/token_estimate.h"
 
 using mahavishnu::base::ErrorCode;
 using mahavishnu::base::Millis;
 using mahavishnu::domain::Reason;
 using mahavishnu::rpc::Json;
 using mahavishnu::support::Desk;
+using mahavishnu::tools::estimated_tokens;
+using mahavishnu::tools::kAnswerTokens;
 
 namespace {
 
@@ -179,9 +184,36 @@ TEST_SUITE("task_batch") {
           std::string::npos);
   }
 
-  TEST_CASE("a batch of a thousand answers within the size of an answer") {
+  TEST_CASE("of a thousand the ids that fit are answered, and task_get goes on") {
     Desk desk;
-    CHECK(desk.ask("task_batch", batch_of(1000))["tasks"].size() == 1000);
+    Json arguments = batch_of(1000);
+    arguments["tasks"][3] = 5;  // refused
+    const Json answer = desk.ask("task_batch", arguments);
+    CHECK(estimated_tokens(answer.dump()) <= kAnswerTokens);
+    const std::size_t shown = answer["tasks"].size();
+    CHECK(shown > 300);
+    CHECK(answer["left_out"] == 1000 - shown);
+    CHECK(answer["tasks"][3].is_null());
+    std::set<std::string> ids;
+    for (const Json& id : answer["tasks"]) {
+      if (id.is_string()) ids.insert(id);
+    }
+    Json page = answer;
+    while (page.contains("next_cursor")) {
+      page = desk.ask("task_get", {{"batch", answer["batch"]},
+                                   {"limit", 500},
+                                   {"cursor", page["next_cursor"]}});
+      for (const Json& item : page["items"]) CHECK(ids.insert(item["task"]).second);
+    }
+    CHECK(ids.size() == 999);
+  }
+
+  TEST_CASE("a batch that fits has nothing left out") {
+    Desk desk;
+    const Json answer = desk.ask("task_batch", batch_of(100));
+    CHECK(answer["tasks"].size() == 100);
+    CHECK_FALSE(answer.contains("left_out"));
+    CHECK_FALSE(answer.contains("next_cursor"));
   }
 
   TEST_CASE("with a wait it answers how they ended") {

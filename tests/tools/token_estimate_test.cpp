@@ -5,6 +5,8 @@
 #include "tools/token_estimate.h"
 
 using mahavishnu::tools::estimated_tokens;
+using mahavishnu::tools::fewer_bytes;
+using mahavishnu::tools::kAnswerTokens;
 
 namespace {
 
@@ -43,5 +45,17 @@ TEST_SUITE("estimated_tokens") {
 
   TEST_CASE("a control character as JSON writes it takes several") {
     CHECK(estimated_tokens("\\u0001") >= 4);
+  }
+}
+
+TEST_SUITE("fewer_bytes") {
+  TEST_CASE("what fits stays as it is") {
+    CHECK_FALSE(fewer_bytes(30000, kAnswerTokens));
+    CHECK_FALSE(fewer_bytes(1024, 5 * kAnswerTokens));
+  }
+
+  TEST_CASE("what is too long shrinks by as much, and ends") {
+    CHECK(fewer_bytes(32000, 2 * kAnswerTokens) == 15000);
+    CHECK(fewer_bytes(1025, 9 * kAnswerTokens) == 1024);
   }
 }

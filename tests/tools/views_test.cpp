@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "tools/json_views.h"
+#include "tools/offer.h"
 #include "tools/output_cursor.h"
 #include "tools/token_estimate.h"
 
@@ -76,6 +77,50 @@ TEST_SUITE("task views") {
     CHECK(view["attempts"][0]["processes_left"] == 0);
     CHECK(view["result"]["message"] == "exit code 3");
     CHECK(view["result"]["unenforced"] == Json{"memory_bytes"});
+  }
+
+  TEST_CASE("an answer about a task is its view") {
+    auto task = task_in(domain::TaskState::Completed);
+    task.result = domain::TaskResult{};
+    task.result->text = std::string(8192, 'x');
+    const Json view = task_view(task, kNow);
+    CHECK(Json::parse(task_answer(task.id, view)) == view);
+  }
+
+  TEST_CASE("of one that is too long the text begins later, and a resource has the whole") {
+    auto task = task_in(domain::TaskState::Completed);
+    task.result = domain::TaskResult{};
+    task.result->text = std::string(8000, '\x1b') + "the end";
+    task.result->structured = R"({"answer":42})";
+    const std::string answer = task_answer(task.id, task_view(task, kNow));
+    CHECK(estimated_tokens(answer) <= kAnswerTokens);
+    CHECK(estimated_tokens(answer) > kAnswerTokens / 2);
+    const Json view = Json::parse(answer);
+    CHECK(view["result"]["text"].get<std::string>().ends_with("the end"));
+    CHECK(view["result"]["truncated"] == true);
+    CHECK(view["result"]["structured"]["answer"] == 42);
+    CHECK(view["whole_at"] == task_uri(task.id));
+  }
+
+  TEST_CASE("old attempts and a long structured result are left out first") {
+    auto task = task_in(domain::TaskState::Dead);
+    for (std::uint32_t number = 1; number <= 100; ++number) {
+      task.attempts.push_back(attempt_since(kNow));
+      task.attempts.back().number = number;
+      task.attempts.back().ended = kNow;
+      task.attempts.back().worker = "shell-0123456789-0123456789";
+    }
+    task.result = domain::TaskResult{};
+    task.result->text = "the end";
+    task.result->structured = Json(std::string(16000, '1')).dump();
+    const std::string answer = task_answer(task.id, task_view(task, kNow));
+    CHECK(estimated_tokens(answer) <= kAnswerTokens);
+    const Json view = Json::parse(answer);
+    CHECK(view["attempts"].size() == 10);
+    CHECK(view["attempts"].back()["attempt"] == 100);
+    CHECK_FALSE(view["result"].contains("structured"));
+    CHECK(view["result"]["text"] == "the end");
+    CHECK(view["result"]["truncated"] == false);
   }
 
   TEST_CASE("only the cell of a failed task shows the end of its output, 1 KiB of it") {
