@@ -311,13 +311,14 @@ ItemList::ItemList(const Json& head) { set_head(head); }
 void ItemList::set_head(const Json& head) {
   head_ = rpc::dump(head);
   head_.pop_back();
+  head_tokens_ = estimated_tokens(head_);
 }
 
 bool ItemList::add(const Json& item) {
   const std::string text = rpc::dump(item);
   const std::size_t tokens = estimated_tokens(text) + 1;
-  const std::size_t others = estimated_tokens(head_) + kCursorTokens;
-  if (count_ > 0 && others + tokens_ + tokens > kAnswerTokens) return false;
+  const std::size_t all = head_tokens_ + kCursorTokens + tokens_ + tokens;
+  if (count_ > 0 && all > kAnswerTokens) return false;
   tokens_ += tokens;
   if (count_ > 0) items_ += ',';
   items_ += text;

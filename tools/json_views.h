@@ -57,6 +57,7 @@ class ItemList {
  private:
   std::string head_;  // of an object, without its closing brace
   std::string items_;
+  std::size_t head_tokens_ = 0;
   std::size_t tokens_ = 0;  // of the items
   std::size_t count_ = 0;
 };
