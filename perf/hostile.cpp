@@ -4,7 +4,8 @@
 // Kinds: bodies that come byte by byte; heads that never end, a line at a time; subscriptions whose
 // events are never read; silence. Each slow one sends once a second. One that the server ends is
 // opened again at once. Prints "ready" when all were opened once, and when stdin ends
-// {"open":…,"opened":…,"ended":…,"pieces":…,"statuses":{"408":…,…}} and leaves; a piece is a send. Open files: RLIMIT_NOFILE.
+// {"open":…,"opened":…,"ended":…,"pieces":…,"statuses":{"408":…,…}} and leaves; a piece is a send
+// that the kernel took. Open files: RLIMIT_NOFILE.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -122,9 +123,10 @@ class Hostile {
   }
 
   void say(std::size_t index, const std::string& text) {
-    ++pieces_;
     const ssize_t n = ::send(all_[index].fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (n > 0) all_[index].sent += static_cast<std::size_t>(n);
+    if (n <= 0) return;
+    ++pieces_;
+    all_[index].sent += static_cast<std::size_t>(n);
   }
 
   // What is due of a second in this tick.

@@ -6,13 +6,14 @@ of P-256, the protocol is TLS 1.3, the client is wrk. No goal is set.
 import contextlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 
 from lib import load, machine
 from lib.client import modern_call
 from lib.rounds import interleave, ratios
-from lib.server import Mahavishnu, Nginx, make_repositories
+from lib.server import Mahavishnu, Missing, Nginx, make_repositories
 
 CONNECTIONS = (16, 128)
 BODY = 1920  # of what nginx answers; about as long as repo_list's answer
@@ -38,6 +39,8 @@ def run(context, report):
 
 
 def certificate(scratch):
+    if not shutil.which("openssl"):
+        raise Missing("openssl is not installed (apt-get install openssl)")
     files = [os.path.join(scratch.path, f"{part}.pem") for part in ("certificate", "key")]
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",

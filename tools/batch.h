@@ -12,8 +12,9 @@ namespace mahavishnu::tools {
 using BatchOutcome = control::Service::BatchOutcome;
 
 // The ids in the order of the items, null where one was refused, and why. Of more than fit into an
-// answer the first are shown: `left_out` counts the others, and task_get goes on from
-// `next_cursor`. `counts`: tasks by state, or null for none.
+// answer the first are shown: `left_out` counts the others, and task_get goes on from `next_cursor`
+// with those that are new (what an idempotency key had named before is in another batch). `counts`:
+// tasks by state, or null for none.
 std::string batch_answer(const BatchOutcome& outcome, const Json& counts);
 
 // Those that were taken, in the order they were handed in; NotFound when there is no such batch.
