@@ -10,11 +10,39 @@
 namespace mahavishnu::tools {
 namespace {
 
+using Cells = domain::Listing<domain::TaskRecord>;
+
+// All of a workflow that has just begun, as the archive would list them and without asking it.
+// Nothing when there are more than fit, one has failed already, or one has left the cache.
+std::optional<Cells> cells_at_hand(const Context& context, const std::vector<domain::TaskId>& ids,
+                                   const domain::Page& page) {
+  if (ids.empty() || static_cast<std::size_t>(page.limit) < ids.size()) return std::nullopt;
+  Cells cells;
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+    const auto cell = context.service.cached_task(*id);
+    if (cell == nullptr || cell->status.state == domain::TaskState::Failed ||
+        cell->status.state == domain::TaskState::Dead) {
+      return std::nullopt;
+    }
+    cells.items.push_back(*cell);
+  }
+  return cells;
+}
+
+base::awaitable<base::Result<Cells>> list_cells(Context& context, domain::TaskFilter filter,
+                                                std::vector<domain::TaskId> begun,
+                                                domain::Page page) {
+  if (auto cells = cells_at_hand(context, begun, page)) co_return std::move(*cells);
+  co_return co_await context.service.tasks(std::move(filter), std::move(page));
+}
+
+// `begun`: the cells of a workflow that has just begun, or none.
 base::awaitable<mcp::ToolResult> with_cells(Context& context, Json head, domain::TaskFilter filter,
-                                            domain::Page page) {
+                                            domain::Page page, std::vector<domain::TaskId> begun) {
   filter.failures_first = true;
-  Fetch<domain::TaskRecord> fetch = [&context, filter](domain::Page wanted) {
-    return context.service.tasks(filter, std::move(wanted));
+  Fetch<domain::TaskRecord> fetch = [&context, filter,
+                                     begun = std::move(begun)](domain::Page wanted) {
+    return list_cells(context, filter, begun, std::move(wanted));
   };
   co_return co_await list_page<domain::TaskRecord>(std::move(fetch), std::move(page),
                                                    std::move(head), "cells", cell_view);
@@ -41,7 +69,8 @@ base::awaitable<mcp::ToolResult> workflow_run(Context& context, Json arguments, 
   domain::TaskFilter cells;
   cells.workflow = started->workflow;
   domain::Page page;
-  co_return co_await with_cells(context, std::move(head), std::move(cells), std::move(page));
+  co_return co_await with_cells(context, std::move(head), std::move(cells), std::move(page),
+                                std::move(started->cells));
 }
 
 base::awaitable<mcp::ToolResult> workflow_get(Context& context, Json arguments, mcp::Call& call) {
@@ -62,7 +91,9 @@ base::awaitable<mcp::ToolResult> workflow_get(Context& context, Json arguments, 
   auto workflow = co_await follow_workflow(context, cells.workflow, wait, call);
   if (!workflow) co_return fail(workflow.error());
   Json head = workflow_view(**workflow);
-  co_return co_await with_cells(context, std::move(head), std::move(cells), std::move(page));
+  std::vector<domain::TaskId> begun;
+  co_return co_await with_cells(context, std::move(head), std::move(cells), std::move(page),
+                                std::move(begun));
 }
 
 base::awaitable<mcp::ToolResult> workflow_list(Context& context, Json arguments, mcp::Call&) {

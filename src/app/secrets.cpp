@@ -2,13 +2,14 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 
 namespace mahavishnu::app {
 namespace {
@@ -25,7 +26,11 @@ using Digest = std::array<unsigned char, 32>;
 
 Digest sha256(std::string_view text) {
   Digest digest;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  // Found once, for good: SHA256() looks for it every time, which takes longer than a short text.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, algorithm, nullptr) != 1) {
+    throw std::runtime_error("OpenSSL cannot make a SHA-256");  // never a digest of chance
+  }
   return digest;
 }
 

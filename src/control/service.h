@@ -158,6 +158,7 @@ class Service {
   struct WorkflowStarted {
     domain::WorkflowId workflow;
     bool existing = false;
+    std::vector<domain::TaskId> cells;  // in the order they were admitted; of a new one
   };
   awaitable<Result<WorkflowStarted>> run_workflow(WorkflowArgs args);
   awaitable<Result<WorkflowPtr>> workflow(domain::WorkflowId id, Wait wait = {});

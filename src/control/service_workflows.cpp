@@ -58,7 +58,7 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
   event.key_sought = state.shell.now().mono;
   auto keyed = co_await state.find_key(spec.caller, spec.idempotency_key);
   if (!keyed) co_return fail(keyed.error());
-  if (keyed->workflow) co_return WorkflowStarted{keyed->workflow, true};
+  if (keyed->workflow) co_return WorkflowStarted{keyed->workflow, true, {}};
   if (keyed->task) {
     co_return fail(ErrorCode::Conflict, "idempotency_key \"" + spec.idempotency_key +
                                             "\" already named task " + keyed->task.str());
@@ -68,9 +68,11 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
   event.ids.reserve(*cells);
   for (std::size_t i = 0; i < *cells; ++i) event.ids.push_back(domain::TaskId{state.new_id()});
   event.spec = std::make_shared<const domain::WorkflowSpec>(std::move(spec));
+  std::vector<domain::TaskId> ids = event.ids;
   auto reply = co_await state.ask<domain::SubmittedWorkflow>(std::move(event));
   if (!reply) co_return fail(reply.error());
-  co_return WorkflowStarted{reply->id, reply->existing};
+  if (reply->existing) ids.clear();
+  co_return WorkflowStarted{reply->id, reply->existing, std::move(ids)};
 }
 
 awaitable<Result<WorkflowPtr>> Service::workflow(domain::WorkflowId id, Wait wait) {

@@ -3,12 +3,13 @@
 //   zygote.lock        flock'ed by a zygote and by its shims while they may get an order
 //   a/<fence>          the attempt file: claim, identity, end record; flock'ed while the shim lives
 //   a/<fence>.sock     where the shim listens once it has lost its server
-//   a/<fence>.d/       scratch folder of an attempt that was given no directory
+//   a/<fence>.d/       scratch folder, of this attempt or of a later one of its shim (scratch.h)
 //   a/spare-<fence>[.d]  what a released attempt left, to be used again (spares.h)
 //   output/<mark>      the spool: kept output that is more than the end record holds
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "workers/messages.h"
 
@@ -23,8 +24,9 @@ inline std::string attempt_path(const std::string& run_dir, Fence fence) {
 inline std::string scratch_path(const std::string& run_dir, Fence fence) {
   return attempt_path(run_dir, fence) + ".d";
 }
+inline constexpr std::string_view kSparePrefix = "spare-";
 inline std::string spare_path(const std::string& run_dir, const std::string& spare) {
-  return attempts_dir(run_dir) + "/spare-" + spare;
+  return attempts_dir(run_dir) + "/" + std::string(kSparePrefix) + spare;
 }
 inline std::string spare_scratch_path(const std::string& run_dir, const std::string& spare) {
   return spare_path(run_dir, spare) + ".d";

@@ -97,7 +97,7 @@ void ShellExecutor::start(domain::AttemptOrder order) {
   if (order.timeouts.start.count() > 0) {
     attempt.start_by = base::mono_now() + order.timeouts.start;
   }
-  attempt.scratch = order.cwd.empty();
+  if (order.cwd.empty()) attempt.scratch = fence;
   attempt.order = ShimOrder{std::move(order), options_.lease, run_dir_, options_.node, ""};
   if (!attempts_.emplace(fence, std::move(attempt)).second) {
     base::log()->error("attempt {} was ordered twice; the second order is dropped",
@@ -126,7 +126,7 @@ void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
   auto idle = attempt.sent++ == 0 ? idle_shim() : std::nullopt;
   if (idle && idle->released) {
     attempt.order->spare = fence_name(idle->last.fence);
-    attempt.scratch |= idle->last.scratch;
+    if (idle->last.scratch) attempt.scratch = idle->last.scratch;
     attempt.former = std::move(idle->last);
   } else if (attempt.spare.empty() && !spares_.empty()) {
     attempt.spare = std::move(spares_.front());

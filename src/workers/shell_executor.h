@@ -77,10 +77,10 @@ class ShellExecutor final : public domain::Executor {
     Answer answer;
   };
   struct Attempt {
-    std::optional<ShimOrder> order;  // until it has started, should it have to be sent again
-    std::string spare;               // what the order gave it to use again, or ""
-    std::optional<Released> former;  // what its shim was to take along
-    bool scratch = true;             // there may be a scratch folder
+    std::optional<ShimOrder> order;        // until it has started, should it have to be sent again
+    std::string spare;                     // what the order gave it to use again, or ""
+    std::optional<Released> former;        // what its shim was to take along
+    std::optional<domain::Fence> scratch;  // the folder there may be is named so
     std::shared_ptr<AttemptLink> link;
     std::unordered_map<std::uint64_t, PendingRead> reads;
     std::optional<domain::Reason> stop;        // asked for

@@ -4,6 +4,7 @@
 #include "workers/pool_check.h"
 #include "workers/process_tree.h"
 #include "workers/run_dir.h"
+#include "workers/scratch.h"
 #include "workers/shell_executor.h"
 
 namespace mahavishnu::workers {
@@ -20,7 +21,7 @@ constexpr Millis kQuickDeath{1000};
 constexpr Millis kRestartAfter{200};
 constexpr Millis kNextPass{1000};        // others use the files' thread meanwhile
 constexpr std::size_t kIdle = 128;       // shims
-constexpr std::size_t kIdleEnough = 32;  // with so many it need not be one with a released file
+constexpr std::size_t kIdleEnough = 96;  // with so many it need not be one with a released file
 
 }  // namespace
 
@@ -136,8 +137,13 @@ void ShellExecutor::look_for_survivors() {
   if (!recovery_ || scanning_) return;
   scanning_ = true;
   recovery_limit_.cancel();
-  files_.must([run_dir = run_dir_, node = options_.node] { return find_survivors(run_dir, node); },
-              [this](std::vector<Survivor> found) { adopt(std::move(found)); });
+  files_.must(
+      [run_dir = run_dir_, node = options_.node] {
+        auto found = find_survivors(run_dir, node);
+        remove_left_scratch(run_dir);
+        return found;
+      },
+      [this](std::vector<Survivor> found) { adopt(std::move(found)); });
 }
 
 void ShellExecutor::adopt(std::vector<Survivor> survivors) {
@@ -147,7 +153,7 @@ void ShellExecutor::adopt(std::vector<Survivor> survivors) {
     const Fence fence = survivor.header.fence;
     found.push_back({survivor.header.task, survivor.header.attempt, fence});
     Attempt& attempt = attempts_[fence];
-    attempt.scratch = true;  // perhaps: its shim could not tell any more
+    attempt.scratch = fence;  // perhaps: its shim could not tell any more
     if (survivor.end) {
       survivor.end->fence = fence;
       attempt.started = true;

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "workers/process_tree.h"
 #include "workers/run_dir.h"
@@ -60,13 +59,12 @@ std::string signal_text(int signal) {
 
 }  // namespace
 
-Shim::Shim(ShimOrder order, ServerLink& link, AttemptFile& file, StartLock& lock,
-           std::string former_scratch)
+Shim::Shim(ShimOrder order, ServerLink& link, AttemptFile& file, StartLock& lock, Scratch& scratch)
     : order_(std::move(order)),
       link_(link),
       file_(file),
       lock_(lock),
-      former_scratch_(std::move(former_scratch)),
+      scratch_(scratch),
       output_(spool_path(order_.run_dir,
                          attempt_mark(attempt().task, attempt().attempt, attempt().fence)),
               attempt().work.limits.output_bytes) {
@@ -111,12 +109,8 @@ bool Shim::start() {
 }
 
 bool Shim::enter_directory() {
-  std::string dir = attempt().cwd;
-  if (dir.empty() || !former_scratch_.empty()) {
-    const std::string scratch = scratch_path(order_.run_dir, attempt().fence);
-    make_scratch(scratch);
-    if (dir.empty()) dir = scratch;
-  }
+  const std::string& dir = attempt().cwd;
+  if (dir.empty()) return enter_scratch();
   if (::chdir(dir.c_str()) == 0) return true;
   const bool missing = errno == ENOENT || errno == ENOTDIR;
   refuse(Reason::Rejected,
@@ -125,15 +119,15 @@ bool Shim::enter_directory() {
   return false;
 }
 
-// A folder that is there is taken along even if it is not wanted: moving it costs less than
-// removing it now and making one later.
-void Shim::make_scratch(const std::string& dir) {
-  scratch_ = true;
-  if (!former_scratch_.empty() && use_folder(former_scratch_, dir)) return;
-  if (!order_.spare.empty() && use_folder(spare_scratch_path(order_.run_dir, order_.spare), dir)) {
-    return;
+bool Shim::enter_scratch() {
+  const std::string dir = scratch_path(order_.run_dir, attempt().fence);
+  const std::string& spare = order_.spare;
+  if (scratch_.enter(dir, spare.empty() ? "" : spare_scratch_path(order_.run_dir, spare))) {
+    return true;
   }
-  ::mkdir(dir.c_str(), 0700);
+  refuse(Reason::Lost, "cannot make a scratch folder in " + attempts_dir(order_.run_dir) + ": " +
+                           std::strerror(errno));
+  return false;
 }
 
 // Sets up what this machine can enforce, and says what it cannot.
@@ -373,16 +367,17 @@ bool Shim::finish() {
         "; " + std::to_string(end_.processes_left) + " processes cannot be ended";
   }
   cgroup_.remove();
-  if (scratch_) {
-    leave_scratch();
-  } else if (!former_scratch_.empty()) {
-    ::rmdir(former_scratch_.c_str());  // it was stopped before it came to that
+  if (end_.processes_left > 0) {
+    scratch_.remove();
+  } else if (attempt().cwd.empty()) {
+    scratch_.clear();
   }
   output_.finish(end_.result);
   // A record that cannot be written (full disk) is still told: the server is the better keeper.
   [[maybe_unused]] const auto written = file_.write_end(end_);
   file_.unlock();
   const bool stays = may_stay();
+  if (!stays) scratch_.remove();
   std::string told;
   if (started_ && !start_told_) told += encode(Kind::Started, {});
   if (stays) told += encode(Kind::Stays, {});
@@ -397,19 +392,6 @@ bool Shim::finish() {
 bool Shim::may_stay() {
   return childless_ && !gave_up_ && told_to_end == 0 && link_.connected() && !link_.adopted() &&
          ::chdir("/") == 0 && lock_.take(order_.run_dir);
-}
-
-std::string Shim::scratch() const {
-  return scratch_ ? scratch_path(order_.run_dir, attempt().fence) : std::string();
-}
-
-// An empty folder may be used again; with what is in it, or what still runs in it, it is removed.
-void Shim::leave_scratch() {
-  const std::string dir = scratch_path(order_.run_dir, attempt().fence);
-  if (end_.processes_left == 0 && is_empty_folder(dir)) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(dir, ignored);
-  scratch_ = false;
 }
 
 namespace {
@@ -436,7 +418,6 @@ ShimOrder next_order(ServerLink& link) {
 struct Former {
   Fence fence;
   AttemptFile file;
-  std::string scratch;
 };
 
 base::Result<AttemptFile> claim(const ShimOrder& order, std::optional<Former>& former) {
@@ -446,7 +427,6 @@ base::Result<AttemptFile> claim(const ShimOrder& order, std::optional<Former>& f
   header.fence = order.attempt.fence;
   header.shim = ::getpid();
   header.node = order.node;
-  if (former && fence_name(former->fence) != order.spare) former.reset();
   if (former && former->file.claim_next(order.run_dir, former->fence, header)) {
     return std::move(former->file);
   }
@@ -463,8 +443,14 @@ void run_shim(int socket, int lock) {
   StartLock starting{Descriptor(lock)};
   ServerLink link{Descriptor(socket)};
   std::optional<Former> former;
+  std::optional<Scratch> scratch;
   for (bool stays = true; stays;) {
     ShimOrder order = next_order(link);
+    // What the order does not name is left to the server.
+    if (!former || fence_name(former->fence) != order.spare) {
+      former.reset();
+      scratch.emplace();
+    }
     auto file = claim(order, former);
     if (!file) {
       AttemptEnded end;
@@ -472,14 +458,14 @@ void run_shim(int socket, int lock) {
       end.reason = Reason::Lost;
       end.result.message = file.error().message;
       link.send(encode_end(end));
-      if (former) ::rmdir(former->scratch.c_str());
+      scratch->remove();
       ::_exit(0);
     }
     starting.give_up();
     const Fence fence = order.attempt.fence;
-    Shim shim(std::move(order), link, *file, starting, former ? former->scratch : "");
+    Shim shim(std::move(order), link, *file, starting, *scratch);
     stays = shim.run();
-    former.emplace(Former{fence, std::move(*file), shim.scratch()});
+    former.emplace(Former{fence, std::move(*file)});
   }
   ::_exit(0);
 }

@@ -20,6 +20,7 @@
 #include "workers/launch.h"
 #include "workers/messages.h"
 #include "workers/report.h"
+#include "workers/scratch.h"
 #include "workers/server_link.h"
 #include "workers/start_lock.h"
 #include "workers/streams.h"
@@ -28,21 +29,17 @@ namespace mahavishnu::workers {
 
 class Shim {
  public:
-  // `former_scratch`: an empty folder of the attempt before, "" without one.
-  Shim(ShimOrder order, ServerLink& link, AttemptFile& file, StartLock& lock,
-       std::string former_scratch);
+  Shim(ShimOrder order, ServerLink& link, AttemptFile& file, StartLock& lock, Scratch& scratch);
 
   // Runs the attempt; returns when its end is written and told. True: the process may run another.
   bool run();
-
-  // The empty folder it leaves behind, "" without one.
-  std::string scratch() const;
 
  private:
   using MonoTime = base::MonoTime;
 
   bool start();
   bool enter_directory();
+  bool enter_scratch();
   void limit();
   base::Status launch_command(std::vector<std::string> argv);
   void refuse(Reason reason, std::string message);
@@ -65,8 +62,6 @@ class Shim {
   void signal_descendants(int signal);
   bool finish();
   bool may_stay();
-  void make_scratch(const std::string& dir);
-  void leave_scratch();
 
   const AttemptOrder& attempt() const { return order_.attempt; }
 
@@ -74,15 +69,14 @@ class Shim {
   ServerLink& link_;
   AttemptFile& file_;
   StartLock& lock_;
-  std::string former_scratch_;
+  Scratch& scratch_;
   KeptOutput output_;
   Streams streams_;
   Descriptor report_;  // of a program that calls a tool
   Cgroup cgroup_;
   LaunchPlan plan_;
   AttemptEnded end_;
-  pid_t main_ = 0;        // the command, or `verify`
-  bool scratch_ = false;  // there is a folder of its own
+  pid_t main_ = 0;  // the command, or `verify`
   bool started_ = false;
   bool start_told_ = false;
   bool verifying_ = false;

@@ -22,10 +22,11 @@ void remove_spare(const std::string& run_dir, const std::string& spare) {
 }
 
 // Empty folders only: a shim empties its own, but one that was killed could not.
-void keep_folder(const std::string& run_dir, Fence fence) {
-  const std::string scratch = scratch_path(run_dir, fence);
-  if (!is_empty_folder(scratch)) return;
-  ::rename(scratch.c_str(), spare_scratch_path(run_dir, fence_name(fence)).c_str());
+void keep_folder(const std::string& run_dir, Fence scratch, const std::string& spare) {
+  const std::string path = scratch_path(run_dir, scratch);
+  const Descriptor folder = open_folder(path);
+  if (!folder || !is_empty_folder(folder.get())) return;
+  ::rename(path.c_str(), spare_scratch_path(run_dir, spare).c_str());
 }
 
 }  // namespace
@@ -39,8 +40,9 @@ std::string clear_attempt(const std::string& run_dir, const Released& released, 
     ::unlink((path + ".sock").c_str());
     return name;
   }
-  if (kept) keep_folder(run_dir, released.fence);
+  if (kept) keep_folder(run_dir, *released.scratch, name);
   remove_attempt(run_dir, released.fence);
+  if (released.scratch) remove_scratch(run_dir, *released.scratch);
   if (kept) return name;
   // What the order was given is still there when nobody claimed the attempt.
   if (given.empty() || ::access(spare_path(run_dir, given).c_str(), F_OK) != 0) return "";
@@ -50,14 +52,13 @@ std::string clear_attempt(const std::string& run_dir, const Released& released, 
 }
 
 std::vector<std::string> find_spares(const std::string& run_dir, std::size_t most) {
-  constexpr std::string_view kPrefix = "spare-";
   std::vector<std::string> spares;
   std::vector<std::string> more;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(attempts_dir(run_dir), error)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix) || name.ends_with(".d")) continue;
-    (spares.size() < most ? spares : more).push_back(name.substr(kPrefix.size()));
+    if (!name.starts_with(kSparePrefix) || name.ends_with(".d")) continue;
+    (spares.size() < most ? spares : more).push_back(name.substr(kSparePrefix.size()));
   }
   for (const auto& spare : more) remove_spare(run_dir, spare);
   return spares;
@@ -81,13 +82,16 @@ bool rewrite(int file, const std::string& content) {
          ::ftruncate(file, size) == 0 && ::lseek(file, size, SEEK_SET) == size;
 }
 
+Descriptor open_folder(const std::string& path) {
+  return Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 // Half the system calls of std::filesystem::is_empty, once an attempt.
-bool is_empty_folder(const std::string& path) {
-  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!folder) return false;
+bool is_empty_folder(int folder) {
+  if (::lseek(folder, 0, SEEK_SET) != 0) return false;
   alignas(dirent64) char entries[1024];
   for (;;) {
-    const ssize_t size = ::getdents64(folder.get(), entries, sizeof entries);
+    const ssize_t size = ::getdents64(folder, entries, sizeof entries);
     if (size <= 0) return size == 0;
     for (ssize_t at = 0; at < size;) {
       const auto* entry = reinterpret_cast<const dirent64*>(entries + at);

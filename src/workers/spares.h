@@ -9,6 +9,7 @@
 // Whatever goes wrong with a spare, a new file or folder is made instead. Functions: any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ namespace mahavishnu::workers {
 // An attempt whose end is on the server's own disk.
 struct Released {
   Fence fence;
-  std::string given;    // the spare its order named, or ""
-  bool scratch = true;  // it may have had a scratch folder
+  std::string given;             // the spare its order named, or ""
+  std::optional<Fence> scratch;  // the name of the folder it may have had (scratch.h)
 };
 
 // The server's side: removes everything of the attempt and, unless there are spares enough, keeps
@@ -39,11 +40,13 @@ Descriptor open_spare(const std::string& run_dir, const std::string& spare,
 // Locks the file and makes it hold `content` alone, written up to its end.
 bool rewrite(int file, const std::string& content);
 
-// Whether a folder is there with nothing in it.
-bool is_empty_folder(const std::string& path);
+// The folder itself; none for a link to one.
+Descriptor open_folder(const std::string& path);
 
-// Moves an empty folder, a spare's or that of the shim's former attempt, to where a scratch folder
-// is to be.
+// Whether there is nothing in an open folder. False: there is, or it is none.
+bool is_empty_folder(int folder);
+
+// Moves a spare's empty folder to where a scratch folder is to be.
 bool use_folder(const std::string& from, const std::string& to);
 
 }  // namespace mahavishnu::workers

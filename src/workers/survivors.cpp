@@ -152,12 +152,17 @@ Fate fate_of(const std::string& run_dir, Fence fence, pid_t zygote) {
   return {true, lost(run_dir, state->header, std::move(message), left)};
 }
 
+void remove_scratch(const std::string& run_dir, Fence fence) {
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch_path(run_dir, fence), ignored);
+}
+
 void remove_attempt(const std::string& run_dir, Fence fence) {
   const std::string path = attempt_path(run_dir, fence);
   ::unlink(path.c_str());
   std::error_code ignored;
   std::filesystem::remove(path + ".sock", ignored);
-  std::filesystem::remove_all(scratch_path(run_dir, fence), ignored);
+  remove_scratch(run_dir, fence);
 }
 
 }  // namespace mahavishnu::workers

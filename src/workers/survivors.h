@@ -33,6 +33,7 @@ struct Fate {
 };
 Fate fate_of(const std::string& run_dir, Fence fence, pid_t zygote);
 
+void remove_scratch(const std::string& run_dir, Fence fence);
 // Drops what is left of an ended attempt; the spool stays.
 void remove_attempt(const std::string& run_dir, Fence fence);
 

@@ -70,6 +70,7 @@ class NightTest(WithScratch):
         flow = server.tool("workflow_run", {"steps": [{"id": "build", "command": "false"}, {"id": "ship", "command": "true"}],
                                             "over": {"all": True}, "wait_ms": 20000})
         self.assertEqual(flow["state"], "failed")
+        self.assertEqual([cell["step"] for cell in flow["cells"]], ["build", "ship"], "failures first")
         eventually(lambda: {one["kind"] for one in notices()} == {"task_dead", "workflow_failed"}, "both were told")
         told = {one["kind"]: one for one in notices()}
         self.assertIn(task["task"], told["task_dead"]["text"])

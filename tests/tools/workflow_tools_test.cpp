@@ -31,6 +31,19 @@ TEST_SUITE("workflow_run") {
     CHECK(workflow["cells"][0]["step"] == "test");
   }
 
+  TEST_CASE("its cells stand as workflow_get shows them") {
+    Desk desk;
+    const Json steps = Json::array({{{"id", "one"}, {"command", "x"}},
+                                    {{"id", "two"}, {"command", "y"}, {"depends_on", {"one"}}}});
+    const Json begun = desk.ask("workflow_run", over_all({{"steps", steps}}));
+    const Json later = desk.ask("workflow_get", {{"workflow", begun["workflow"]}});
+    REQUIRE(begun["cells"].size() == 6);
+    REQUIRE(later["cells"].size() == 6);
+    for (std::size_t cell = 0; cell < 6; ++cell) {
+      CHECK(begun["cells"][cell]["task"] == later["cells"][cell]["task"]);
+    }
+  }
+
   TEST_CASE("filters choose the repositories, and nothing chosen is refused") {
     Desk desk;
     CHECK(

@@ -1,6 +1,8 @@
 // A shim whose attempt left nothing behind runs the next one, and nobody can tell.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #include "tests/workers/proc.h"
@@ -152,18 +154,84 @@ TEST_SUITE("reused shims") {
     auto second = shell("echo $PPID; pwd; stat -c %a .", 2);
     second.cwd.clear();
     const auto& end = ready.world.run(second);
-    CHECK(end.result.text ==
-          text.substr(0, text.find('\n')) + "\n" + scratch_path(run_dir, {7, 2}) + "\n700\n");
+    CHECK(end.result.text == text + "700\n");
     CHECK(inode_of(attempt_path(run_dir, {7, 2})) == file);
-    CHECK(inode_of(scratch_path(run_dir, {7, 2})) == folder);
+    CHECK(inode_of(scratch_path(run_dir, {7, 1})) == folder);
     CHECK_FALSE(std::filesystem::exists(attempt_path(run_dir, {7, 1})));
-    CHECK_FALSE(std::filesystem::exists(scratch_path(run_dir, {7, 1})));
+    CHECK_FALSE(std::filesystem::exists(scratch_path(run_dir, {7, 2})));
     const auto state = read_attempt(attempt_path(run_dir, {7, 2}));
     REQUIRE(state);
     CHECK(state->header.fence == Fence{7, 2});
     CHECK_FALSE(state->alive);
     REQUIRE(state->end);
     CHECK(state->end->result.text == end.result.text);
+  }
+
+  TEST_CASE("a scratch folder that an attempt left full, moved or replaced is not the next one's") {
+    Ready ready;
+    const auto run_dir = (ready.folder.path() / "run").string();
+    std::uint64_t counter = 0;
+    for (const char* command :
+         {"echo x > left", "mv \"$PWD\" \"$PWD.away\"", "rmdir \"$PWD\"",
+          "rmdir \"$PWD\"; echo x > \"$PWD\"",
+          "mv \"$PWD\" \"$PWD.gone\"; mkdir -m 777 \"$PWD\"; echo x > \"$PWD/left\""}) {
+      for (const std::string& each : {std::string(command), std::string("ls -a; stat -c %a .")}) {
+        auto order = shell(each, ++counter);
+        order.cwd.clear();
+        CHECK(ready.world.run(order).result.text == (counter % 2 == 0 ? ".\n..\n700\n" : ""));
+        ready.world.executor->release({7, counter});
+      }
+    }
+  }
+
+  TEST_CASE("the scratch folder of a shim leaves with it, whichever attempt it was made for") {
+    Folder folder;
+    {
+      World world(folder.path());
+      world.recover();
+      for (std::uint64_t counter = 1; counter <= 3; ++counter) {
+        auto order = shell("pwd", counter);
+        order.cwd.clear();
+        CHECK(world.run(order).result.text.ends_with("/a/7-1.d\n"));
+        world.executor->release({7, counter});
+      }
+    }
+    CHECK_FALSE(std::filesystem::exists(scratch_path(folder.path().string(), {7, 1})));
+  }
+
+  TEST_CASE("an adopted attempt takes its scratch folder away with it") {
+    Folder folder;
+    const Gate gate(folder);
+    {
+      World first(folder.path());
+      first.recover();
+      auto order = shell("true", 1);
+      order.cwd.clear();
+      first.run(order);
+      first.executor->release({7, 1});
+      order = shell("pwd; echo one > file; " + gate.wait() + "cat file", 2);
+      order.cwd.clear();
+      first.executor->start(order);
+      first.wait_output({7, 2}, "7-1.d");
+    }
+    World second(folder.path());
+    REQUIRE(second.recover().size() == 1);
+    gate.open();
+    CHECK(second.end_of({7, 2}).result.text.ends_with("7-1.d\none\n"));
+    CHECK_FALSE(std::filesystem::exists(scratch_path(folder.path().string(), {7, 1})));
+  }
+
+  TEST_CASE("a scratch folder whose shim died with its server is removed by the next one") {
+    Folder folder;
+    const auto run_dir = folder.path().string();
+    std::filesystem::create_directories(scratch_path(run_dir, {7, 1}) + "/deep");
+    std::filesystem::create_directories(scratch_path(run_dir, {7, 2}));
+    const Descriptor held(::open(scratch_path(run_dir, {7, 2}).c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::flock(held.get(), LOCK_EX) == 0);
+    World world(folder.path());
+    world.recover();
+    CHECK_FALSE(std::filesystem::exists(scratch_path(run_dir, {7, 1})));
+    CHECK(std::filesystem::exists(scratch_path(run_dir, {7, 2})));
   }
 
   TEST_CASE("an attempt that is not released keeps its file, whoever runs next") {

@@ -40,7 +40,7 @@ struct Files {
     end.fence = {7, counter};
     end.result.text = std::string(500, 'x');
     REQUIRE(file->write_end(end));
-    return clear_attempt(run_dir, {{7, counter}, "", true}, false);
+    return clear_attempt(run_dir, {{7, counter}, "", Fence{7, counter}}, false);
   }
   std::string path(std::uint64_t counter) { return attempt_path(run_dir, {7, counter}); }
 };
@@ -101,8 +101,8 @@ TEST_SUITE("spares") {
   TEST_CASE("what nobody claimed can be given again") {
     Files files;
     const std::string spare = files.spare(1);
-    CHECK(clear_attempt(files.run_dir, {{7, 2}, spare, true}, false) == spare);
-    CHECK(clear_attempt(files.run_dir, {{7, 3}, spare, true}, true).empty());
+    CHECK(clear_attempt(files.run_dir, {{7, 2}, spare, Fence{7, 2}}, false) == spare);
+    CHECK(clear_attempt(files.run_dir, {{7, 3}, spare, Fence{7, 3}}, true).empty());
     CHECK_FALSE(fs::exists(spare_path(files.run_dir, spare)));
   }
 
@@ -113,8 +113,8 @@ TEST_SUITE("spares") {
       fs::create_directory(scratch_path(files.run_dir, {7, counter}));
     }
     std::ofstream(scratch_path(files.run_dir, {7, 2}) + "/left") << "secret";
-    const std::string empty = clear_attempt(files.run_dir, {{7, 1}, "", true}, false);
-    const std::string full = clear_attempt(files.run_dir, {{7, 2}, "", true}, false);
+    const std::string empty = clear_attempt(files.run_dir, {{7, 1}, "", Fence{7, 1}}, false);
+    const std::string full = clear_attempt(files.run_dir, {{7, 2}, "", Fence{7, 2}}, false);
     CHECK(fs::exists(spare_scratch_path(files.run_dir, empty)));
     CHECK_FALSE(fs::exists(spare_scratch_path(files.run_dir, full)));
     CHECK_FALSE(fs::exists(scratch_path(files.run_dir, {7, 1})));
@@ -133,21 +133,21 @@ TEST_SUITE("spares") {
   TEST_CASE("a folder is empty without so much as a hidden file") {
     Files files;
     const std::string path = files.run_dir + "/some";
-    CHECK_FALSE(is_empty_folder(path));
+    CHECK_FALSE(is_empty_folder(open_folder(path).get()));
     fs::create_directory(path);
-    CHECK(is_empty_folder(path));
+    CHECK(is_empty_folder(open_folder(path).get()));
     std::ofstream(path + "/.hidden") << "x";
-    CHECK_FALSE(is_empty_folder(path));
+    CHECK_FALSE(is_empty_folder(open_folder(path).get()));
     fs::remove(path + "/.hidden");
-    CHECK(is_empty_folder(path));
+    CHECK(is_empty_folder(open_folder(path).get()));
     fs::create_directory_symlink(path, files.run_dir + "/link");
-    CHECK_FALSE(is_empty_folder(files.run_dir + "/link"));
+    CHECK_FALSE(is_empty_folder(open_folder(files.run_dir + "/link").get()));
   }
 
   TEST_CASE("with spares enough nothing of an attempt is kept") {
     Files files;
     REQUIRE(AttemptFile::claim(files.run_dir, Files::header(1)));
-    CHECK(clear_attempt(files.run_dir, {{7, 1}, "", true}, true).empty());
+    CHECK(clear_attempt(files.run_dir, {{7, 1}, "", Fence{7, 1}}, true).empty());
     CHECK(fs::is_empty(attempts_dir(files.run_dir)));
   }
 
