@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "workers/process_tree.h"
+
 namespace mahavishnu::app {
 
 using base::ErrorCode;
@@ -27,28 +29,19 @@ void prepare_process() {
 }
 
 Result<Process> Process::open(pid_t pid) {
-  const auto descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (descriptor < 0) {
-    return fail(errno == ESRCH ? ErrorCode::NotFound : ErrorCode::Unavailable,
-                "process " + std::to_string(pid) + ": " + std::strerror(errno));
-  }
-  return Process(descriptor);
+  auto descriptor = workers::open_process(pid);
+  if (!descriptor) return fail(std::move(descriptor.error()));
+  return Process(std::move(*descriptor));
 }
-
-Process::~Process() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-Process::Process(Process&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 Status Process::terminate() {
-  if (::syscall(SYS_pidfd_send_signal, descriptor_, SIGTERM, nullptr, 0) == 0) return {};
+  if (::syscall(SYS_pidfd_send_signal, descriptor_.get(), SIGTERM, nullptr, 0) == 0) return {};
   return fail(errno == ESRCH ? ErrorCode::NotFound : ErrorCode::Denied,
               std::string("the server could not be told to end: ") + std::strerror(errno));
 }
 
 bool Process::wait(base::Millis limit) {
-  pollfd gone{descriptor_, POLLIN, 0};
+  pollfd gone{descriptor_.get(), POLLIN, 0};
   return ::poll(&gone, 1, static_cast<int>(limit.count())) == 1;
 }
 

@@ -3,8 +3,11 @@
 
 #include <sys/types.h>
 
+#include <utility>
+
 #include "base/result.h"
 #include "base/time.h"
+#include "workers/descriptor.h"
 
 namespace mahavishnu::app {
 
@@ -17,17 +20,14 @@ class Process {
  public:
   // NotFound when it does not run.
   static base::Result<Process> open(pid_t pid);
-  ~Process();
-  Process(Process&& other) noexcept;
-  Process& operator=(Process&&) = delete;
 
   base::Status terminate();
   // True once it is gone; false when the time is up.
   bool wait(base::Millis limit);
 
  private:
-  explicit Process(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
+  explicit Process(workers::Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  workers::Descriptor descriptor_;
 };
 
 }  // namespace mahavishnu::app

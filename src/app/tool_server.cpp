@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "workers/descriptor.h"
 #include "workers/launch.h"
+#include "workers/process_tree.h"
 
 extern char** environ;
 
@@ -79,9 +79,15 @@ base::Status ToolServer::start() {
   plan.err = STDERR_FILENO;
   const auto launched = workers::launch(plan);
   if (!launched) return fail(launched.error());
+  auto process = workers::open_process(launched->pid);
+  if (!process) {
+    ::kill(launched->pid, SIGKILL);
+    ::waitpid(launched->pid, nullptr, 0);
+    return fail(process.error());
+  }
   auto running = std::make_unique<Running>(executor_);
   running->pid = launched->pid;
-  running->ended.assign(static_cast<int>(::syscall(SYS_pidfd_open, launched->pid, 0)));
+  running->ended.assign(process->release());
   for (const int end : {in->second.get(), out->first.get()}) ::fcntl(end, F_SETFL, O_NONBLOCK);
   net::StreamLimits limits;
   limits.max_message_bytes = kMostMessage;

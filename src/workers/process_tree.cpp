@@ -4,16 +4,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <unordered_map>
-
-#include "workers/descriptor.h"
 
 namespace mahavishnu::workers {
 namespace {
@@ -104,6 +104,13 @@ std::vector<pid_t> leftovers(std::string_view mark, pid_t zygote) {
 }
 
 }  // namespace
+
+base::Result<Descriptor> open_process(pid_t pid) {
+  Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (process) return process;
+  const auto code = errno == ESRCH ? base::ErrorCode::NotFound : base::ErrorCode::Unavailable;
+  return base::fail(code, "process " + std::to_string(pid) + ": " + std::strerror(errno));
+}
 
 std::vector<pid_t> descendants_of(pid_t root) {
   std::vector<pid_t> found{root};

@@ -12,7 +12,14 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+#include "workers/descriptor.h"
+
 namespace mahavishnu::workers {
+
+// Readable once the process has ended, and no other that gets its number. NotFound: it has been
+// reaped; Unavailable: no descriptor is left, or the kernel has no pidfd_open (Linux 5.3).
+base::Result<Descriptor> open_process(pid_t pid);
 
 std::vector<pid_t> descendants_of(pid_t root);
 

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <vector>
 
+#include "workers/process_tree.h"
 #include "workers/zygote.h"
 
 namespace mahavishnu::workers {
@@ -110,9 +110,15 @@ base::Status ZygoteProcess::start(const std::string& executable, const std::stri
     return fail(ErrorCode::Unavailable,
                 "cannot start the zygote " + executable + ": " + std::strerror(error));
   }
+  auto process = open_process(pid_);
+  if (!process) {
+    kill();
+    forget();
+    return fail(ErrorCode::Unavailable, "cannot watch the zygote: " + process.error().message);
+  }
   ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
   socket_.assign(ours.release());
-  process_.assign(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  process_.assign(process->release());
   life_ = std::make_shared<char>();
   watch_ready(life_);
   watch_death(life_);

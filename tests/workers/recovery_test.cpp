@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "tests/workers/proc.h"
 #include "tests/workers/world.h"
@@ -254,6 +256,27 @@ TEST_SUITE("recovery") {
     REQUIRE(ended.has_value());
     CHECK(ended->reason == Reason::StartTimeout);
     CHECK(ended->result.message.find("No such file") != std::string::npos);
+  }
+
+  TEST_CASE("without descriptors no zygote starts, nothing is left of it, and later it does") {
+    Folder folder;
+    asio::io_context io;
+    ShellExecutor executor(io.get_executor(),
+                           {folder.path(), zygote_program(), "here", Millis(1000)});
+    rlimit usual{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+    const int next = ::dup(0);
+    ::close(next);
+    for (rlim_t left = 0; left < 3; ++left) {  // the socket pair takes two
+      const rlimit few{static_cast<rlim_t>(next) + left, usual.rlim_max};
+      REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+      const auto started = executor.start_zygote();
+      REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
+      REQUIRE_FALSE(started.has_value());
+      CHECK(started.error().message.find("Too many open files") != std::string::npos);
+      CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
+    }
+    CHECK(executor.start_zygote());
   }
 
   TEST_CASE("a long run directory is no obstacle") {
