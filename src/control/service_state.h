@@ -51,11 +51,14 @@ struct Service::State {
 
   // Resolves names, checks where the work may run and gives it an id.
   Result<domain::NewTask> prepare(SubmitArgs args);
+  struct ChosenPool {
+    domain::PoolId id;
+    const domain::PoolSpec* spec = nullptr;  // good until the core's next step
+  };
   // The pool that is named, checked to be one that can do this work; or, of a tool without a name,
-  // the only pool of type mcp. Nothing for a command without a name. `bounds` may be null.
-  Result<std::optional<domain::PoolStatus>> pool_for(const domain::Work& work,
-                                                     const std::string& name,
-                                                     const domain::Bounds* bounds) const;
+  // the only pool of type mcp. Null for a command without a name. `bounds` may be null.
+  Result<ChosenPool> pool_for(const domain::Work& work, const std::string& name,
+                              const domain::Bounds* bounds) const;
   awaitable<Status> settle_dependencies(domain::NewTask& task);
   awaitable<Result<domain::Archive::Keyed>> find_key(std::string caller, std::string key);
   awaitable<Result<std::vector<domain::TaskId>>> unended_of(domain::BatchId batch);

@@ -78,7 +78,7 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
   const domain::BoundsPtr bounds = bounds_of(spec.caller);
   auto pool = pool_for(spec.work, args.pool, bounds.get());
   if (!pool) return fail(pool.error());
-  if (*pool) spec.worker_type = (*pool)->record.spec.worker_type;
+  if (pool->spec != nullptr) spec.worker_type = pool->spec->worker_type;
   if (!executors_by_type.contains(spec.worker_type)) {
     return fail(ErrorCode::InvalidArgument, "no worker type \"" + spec.worker_type + "\"");
   }
@@ -100,9 +100,9 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
       !inside) {
     return fail(inside.error());
   }
-  if (*pool) {
-    spec.pool = (*pool)->record.id;
-    take_pool_defaults(spec, (*pool)->record.spec);
+  if (pool->spec != nullptr) {
+    spec.pool = pool->id;
+    take_pool_defaults(spec, *pool->spec);
   }
   domain::NewTask task;
   task.id = TaskId{new_id()};
@@ -110,15 +110,16 @@ Result<domain::NewTask> Service::State::prepare(SubmitArgs args) {
   return task;
 }
 
-Result<std::optional<domain::PoolStatus>> Service::State::pool_for(
-    const domain::Work& work, const std::string& name, const domain::Bounds* bounds) const {
+Result<Service::State::ChosenPool> Service::State::pool_for(const domain::Work& work,
+                                                            const std::string& name,
+                                                            const domain::Bounds* bounds) const {
   std::string chosen = name;
   if (name.empty() && bounds != nullptr) {
     auto usual = bounds->usual_pool();
     if (!usual) return fail(usual.error());
     chosen = std::move(*usual);
   }
-  if (chosen.empty() && work.tool.empty()) return std::nullopt;
+  if (chosen.empty() && work.tool.empty()) return ChosenPool{};
   if (chosen.empty()) {
     const auto callers = shell.core().names_of(domain::kMcp);
     if (callers.size() != 1) {
@@ -131,19 +132,17 @@ Result<std::optional<domain::PoolStatus>> Service::State::pool_for(
   }
   auto id = shell.core().find_pool(chosen);
   if (!id) return fail(id.error());
-  auto pool = shell.core().pool(*id);
-  if (!pool) return fail(ErrorCode::NotFound, "no pool \"" + chosen + "\"");
+  const domain::PoolSpec* spec = shell.core().spec_of(*id);
+  if (spec == nullptr) return fail(ErrorCode::NotFound, "no pool \"" + chosen + "\"");
   if (bounds != nullptr) {
-    if (auto allowed = bounds->check_pool(pool->record.spec.name); !allowed) {
-      return fail(allowed.error());
-    }
+    if (auto allowed = bounds->check_pool(spec->name); !allowed) return fail(allowed.error());
   }
-  if (!domain::check_fit(work, pool->record.spec, {})) {
+  if (!domain::check_fit(work, *spec, {})) {
     // The names of all others are gathered for the message only.
     const auto callers = shell.core().names_of(domain::kMcp);
-    return fail(domain::check_fit(work, pool->record.spec, callers).error());
+    return fail(domain::check_fit(work, *spec, callers).error());
   }
-  return pool;
+  return ChosenPool{*id, spec};
 }
 
 // What the core cannot know: dependencies that ended before it was asked. Fills `task` in.

@@ -47,9 +47,9 @@ awaitable<Result<Service::WorkflowStarted>> Service::run_workflow(WorkflowArgs a
                                bounds.get());
     if (!pool)
       co_return fail(pool.error().code, "step \"" + step.id + "\": " + pool.error().message);
-    if (!*pool) continue;
-    step.pool = (*pool)->record.id;
-    step.worker_type = (*pool)->record.spec.worker_type;
+    if (pool->spec == nullptr) continue;
+    step.pool = pool->id;
+    step.worker_type = pool->spec->worker_type;
   }
   auto cells = domain::Core::cells_of(spec);
   if (!cells) co_return fail(cells.error());

@@ -89,6 +89,11 @@ std::optional<PoolStatus> Core::pool(PoolId id) const {
   return state_->status_of(slot);
 }
 
+const PoolSpec* Core::spec_of(PoolId id) const {
+  const std::uint32_t slot = state_->find_pool(id);
+  return slot == kNone || !state_->pools[slot].durable ? nullptr : &state_->pools[slot].spec;
+}
+
 std::vector<PoolStatus> Core::pools() const {
   std::vector<PoolStatus> all;
   all.reserve(state_->pool_names.size());

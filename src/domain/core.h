@@ -68,6 +68,7 @@ class Core {
   // The pool a name or an id means; NotFound names the known ones nearest to it.
   Result<PoolId> find_pool(std::string_view name_or_id) const;
   std::optional<PoolStatus> pool(PoolId id) const;
+  const PoolSpec* spec_of(PoolId id) const;  // null: no such pool; good until the next step
   std::vector<PoolStatus> pools() const;  // by name
   std::vector<std::string> names_of(std::string_view worker_type) const;  // of such pools
 
