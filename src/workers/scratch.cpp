@@ -65,8 +65,7 @@ void remove_left_scratch(const std::string& run_dir) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(attempts_dir(run_dir), error)) {
     const std::string path = entry.path().string();
-    const std::string name = entry.path().filename().string();
-    if (!name.ends_with(kEnding) || name.starts_with(kSparePrefix)) continue;
+    if (!path.ends_with(kEnding)) continue;
     if (::access(path.substr(0, path.size() - kEnding.size()).c_str(), F_OK) == 0) continue;
     const Descriptor folder = open_folder(path);
     if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) remove_all(path);

@@ -33,7 +33,7 @@ class Scratch {
 };
 
 // Removes scratch folders of a former life that belong to nobody: no shim has them, and no attempt
-// file is there that they will be cleared with.
+// or spare is there that they will be cleared or used with.
 void remove_left_scratch(const std::string& run_dir);
 
 }  // namespace mahavishnu::workers

@@ -450,6 +450,8 @@ void run_shim(int socket, int lock) {
     if (!former || fence_name(former->fence) != order.spare) {
       former.reset();
       scratch.emplace();
+      const bool unwanted = !order.spare.empty() && !order.attempt.cwd.empty();
+      if (unwanted) ::rmdir(spare_scratch_path(order.run_dir, order.spare).c_str());
     }
     auto file = claim(order, former);
     if (!file) {

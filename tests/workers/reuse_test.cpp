@@ -225,13 +225,32 @@ TEST_SUITE("reused shims") {
     Folder folder;
     const auto run_dir = folder.path().string();
     std::filesystem::create_directories(scratch_path(run_dir, {7, 1}) + "/deep");
+    std::filesystem::create_directories(spare_scratch_path(run_dir, "7-3"));
     std::filesystem::create_directories(scratch_path(run_dir, {7, 2}));
     const Descriptor held(::open(scratch_path(run_dir, {7, 2}).c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(::flock(held.get(), LOCK_EX) == 0);
     World world(folder.path());
     world.recover();
     CHECK_FALSE(std::filesystem::exists(scratch_path(run_dir, {7, 1})));
+    CHECK_FALSE(std::filesystem::exists(spare_scratch_path(run_dir, "7-3")));
     CHECK(std::filesystem::exists(scratch_path(run_dir, {7, 2})));
+  }
+
+  TEST_CASE("the folder of a spare whose file went to an attempt with a directory goes, too") {
+    Folder folder;
+    const auto run_dir = folder.path().string();
+    std::filesystem::create_directories(spare_scratch_path(run_dir, "6-1"));
+    {
+      const Descriptor spare(::open(spare_path(run_dir, "6-1").c_str(), O_WRONLY | O_CREAT, 0600));
+    }
+    World world(folder.path());
+    world.recover();
+    CHECK(std::filesystem::exists(spare_scratch_path(run_dir, "6-1")));
+    auto order = shell("true", 1);
+    order.cwd = run_dir;
+    world.run(order);
+    CHECK_FALSE(std::filesystem::exists(spare_path(run_dir, "6-1")));
+    CHECK_FALSE(std::filesystem::exists(spare_scratch_path(run_dir, "6-1")));
   }
 
   TEST_CASE("an attempt that is not released keeps its file, whoever runs next") {
