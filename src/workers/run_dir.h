@@ -21,15 +21,16 @@ inline std::string output_dir(const std::string& run_dir) { return run_dir + "/o
 inline std::string attempt_path(const std::string& run_dir, Fence fence) {
   return attempts_dir(run_dir) + "/" + fence_name(fence);
 }
+inline constexpr std::string_view kScratchEnding = ".d";
 inline std::string scratch_path(const std::string& run_dir, Fence fence) {
-  return attempt_path(run_dir, fence) + ".d";
+  return attempt_path(run_dir, fence) + std::string(kScratchEnding);
 }
 inline constexpr std::string_view kSparePrefix = "spare-";
 inline std::string spare_path(const std::string& run_dir, const std::string& spare) {
   return attempts_dir(run_dir) + "/" + std::string(kSparePrefix) + spare;
 }
 inline std::string spare_scratch_path(const std::string& run_dir, const std::string& spare) {
-  return spare_path(run_dir, spare) + ".d";
+  return spare_path(run_dir, spare) + std::string(kScratchEnding);
 }
 inline std::string socket_name(Fence fence) { return fence_name(fence) + ".sock"; }
 inline std::string spool_path(const std::string& run_dir, const std::string& mark) {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <string_view>
+#include <utility>
 
 #include "workers/run_dir.h"
 #include "workers/spares.h"
@@ -14,7 +14,6 @@ namespace mahavishnu::workers {
 namespace {
 
 constexpr mode_t kPrivate = 0700;
-constexpr std::string_view kEnding = ".d";
 
 void remove_all(const std::string& path) {
   std::error_code ignored;
@@ -47,8 +46,11 @@ bool Scratch::make(const std::string& spare) {
   return ::mkdir(path_.c_str(), kPrivate) == 0 && open();
 }
 
-bool Scratch::enter(const std::string& path, const std::string& spare) {
-  if (path_.empty()) path_ = path;
+void Scratch::name(std::string path) {
+  if (path_.empty()) path_ = std::move(path);
+}
+
+bool Scratch::enter(const std::string& spare) {
   return (is_there() || make(spare)) && ::fchdir(folder_.get()) == 0;
 }
 
@@ -65,8 +67,8 @@ void remove_left_scratch(const std::string& run_dir) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(attempts_dir(run_dir), error)) {
     const std::string path = entry.path().string();
-    if (!path.ends_with(kEnding)) continue;
-    if (::access(path.substr(0, path.size() - kEnding.size()).c_str(), F_OK) == 0) continue;
+    if (!path.ends_with(kScratchEnding)) continue;
+    if (::access(path.substr(0, path.size() - kScratchEnding.size()).c_str(), F_OK) == 0) continue;
     const Descriptor folder = open_folder(path);
     if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) remove_all(path);
   }

@@ -14,10 +14,13 @@ namespace mahavishnu::workers {
 
 class Scratch {
  public:
-  // Makes it the working directory, private and empty; makes the folder if need be, at `path`
-  // unless it has a place already, from the empty folder `spare` if that can be had ("": none).
-  // False: it cannot, errno tells why.
-  bool enter(const std::string& path, const std::string& spare);
+  // Where it is to be, unless it has a place already. Said of every attempt without a directory,
+  // whether or not that comes to need it: the server reckons so, too.
+  void name(std::string path);
+
+  // Makes it the working directory, private and empty; makes the folder if need be, from the empty
+  // folder `spare` if that can be had ("": none). False: it cannot, errno tells why.
+  bool enter(const std::string& spare);
 
   // After an attempt: a folder with something in it goes, with all of that.
   void clear();

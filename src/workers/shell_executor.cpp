@@ -31,6 +31,11 @@ constexpr Millis kClearAfter{20};
 constexpr int kSends = 5;
 constexpr Millis kStartWatch{1000};
 
+// The folder it gets from a shim that has none.
+std::optional<Fence> own_scratch(const domain::AttemptOrder& order) {
+  return order.cwd.empty() ? std::optional(order.fence) : std::nullopt;
+}
+
 }  // namespace
 
 ShellExecutor::ShellExecutor(asio::any_io_executor control, ShellOptions options)
@@ -97,7 +102,7 @@ void ShellExecutor::start(domain::AttemptOrder order) {
   if (order.timeouts.start.count() > 0) {
     attempt.start_by = base::mono_now() + order.timeouts.start;
   }
-  if (order.cwd.empty()) attempt.scratch = fence;
+  attempt.scratch = own_scratch(order);
   attempt.order = ShimOrder{std::move(order), options_.lease, run_dir_, options_.node, ""};
   if (!attempts_.emplace(fence, std::move(attempt)).second) {
     base::log()->error("attempt {} was ordered twice; the second order is dropped",
@@ -253,6 +258,7 @@ void ShellExecutor::settle(Fence fence, Fate fate) {
   if (attempt.former) {
     clear_later(std::move(*attempt.former));
     attempt.former.reset();
+    if (!fate.claimed && attempt.order) attempt.scratch = own_scratch(attempt.order->attempt);
   }
   if (fate.claimed && fate.end) {
     fate.end->fence = fence;

@@ -120,11 +120,8 @@ bool Shim::enter_directory() {
 }
 
 bool Shim::enter_scratch() {
-  const std::string dir = scratch_path(order_.run_dir, attempt().fence);
   const std::string& spare = order_.spare;
-  if (scratch_.enter(dir, spare.empty() ? "" : spare_scratch_path(order_.run_dir, spare))) {
-    return true;
-  }
+  if (scratch_.enter(spare.empty() ? "" : spare_scratch_path(order_.run_dir, spare))) return true;
   refuse(Reason::Lost, "cannot make a scratch folder in " + attempts_dir(order_.run_dir) + ": " +
                            std::strerror(errno));
   return false;
@@ -452,6 +449,9 @@ void run_shim(int socket, int lock) {
       scratch.emplace();
       const bool unwanted = !order.spare.empty() && !order.attempt.cwd.empty();
       if (unwanted) ::rmdir(spare_scratch_path(order.run_dir, order.spare).c_str());
+    }
+    if (order.attempt.cwd.empty()) {
+      scratch->name(scratch_path(order.run_dir, order.attempt.fence));
     }
     auto file = claim(order, former);
     if (!file) {

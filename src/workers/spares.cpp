@@ -57,7 +57,7 @@ std::vector<std::string> find_spares(const std::string& run_dir, std::size_t mos
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(attempts_dir(run_dir), error)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kSparePrefix) || name.ends_with(".d")) continue;
+    if (!name.starts_with(kSparePrefix) || name.ends_with(kScratchEnding)) continue;
     (spares.size() < most ? spares : more).push_back(name.substr(kSparePrefix.size()));
   }
   for (const auto& spare : more) remove_spare(run_dir, spare);

@@ -27,6 +27,17 @@ ino_t inode_of(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
+// What lies there under the name of an attempt; a spare has another.
+std::string left_of_attempts(const Folder& folder) {
+  std::string left;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(attempts_dir(folder.path().string()))) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kSparePrefix)) left += name + " ";
+  }
+  return left;
+}
+
 ShimOrder order_number(std::uint64_t counter) {
   return {order_of(counter), Millis(1000), "/run", "here", ""};
 }
@@ -197,6 +208,42 @@ TEST_SUITE("reused shims") {
       }
     }
     CHECK_FALSE(std::filesystem::exists(scratch_path(folder.path().string(), {7, 1})));
+  }
+
+  TEST_CASE("also when an attempt that was stopped before it needed one came first") {
+    Folder folder;
+    {
+      World world(folder.path());
+      world.recover();
+      shim_that_ran(world, 1);
+      for (std::uint64_t counter = 2; counter <= 4; ++counter) {
+        auto order = shell("pwd", counter);
+        order.cwd.clear();
+        world.executor->start(order);
+        if (counter == 2) world.executor->stop(order.fence, Reason::CancelledByCaller);
+        world.end_of(order.fence);
+        world.executor->release(order.fence);
+      }
+    }
+    CHECK(left_of_attempts(folder) == "");
+  }
+
+  TEST_CASE("also when the shim that was to take it along was killed before it could") {
+    for (const bool next_has_a_directory : {false, true}) {
+      Folder folder;
+      {
+        World world(folder.path());
+        world.recover();
+        for (std::uint64_t counter = 1; counter <= 4; ++counter) {
+          auto order = shell("echo $PPID", counter);
+          order.cwd = counter == 2 && next_has_a_directory ? folder.path().string() : "";
+          const pid_t shim = std::atoi(world.run(order).result.text.c_str());
+          world.executor->release(order.fence);
+          if (counter == 1) ::kill(shim, SIGKILL);
+        }
+      }
+      CHECK(left_of_attempts(folder) == "");
+    }
   }
 
   TEST_CASE("an adopted attempt takes its scratch folder away with it") {
