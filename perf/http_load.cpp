@@ -3,8 +3,9 @@
 // usage: http_load PORT PATH HEADERS_FILE BODIES_FILE CONNECTIONS REQUESTS [REPLIES_FILE]
 // BODIES_FILE holds one body a line; they are sent in turn, REQUESTS of them. Headers are whole
 // lines ended by CRLF. Reply bodies are written to REPLIES_FILE, one a line. Prints one JSON
-// object: requests a second, latencies, statuses, bytes. Unlike wrk it counts requests rather than
-// time, sends different bodies, and keeps exact percentiles.
+// object: requests a second, when the first was sent (monotonic clock), latencies, statuses, bytes.
+// Unlike wrk it counts requests rather than time, sends different bodies, and keeps exact
+// percentiles.
 #include <sys/epoll.h>
 
 #include <cstdio>
@@ -65,6 +66,7 @@ class Load {
 
   void print() const {
     const double seconds = std::chrono::duration<double>(ended_ - began_).count();
+    const double began = std::chrono::duration<double>(began_.time_since_epoch()).count();
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     for (const Caller& caller : callers_) {
@@ -77,9 +79,9 @@ class Load {
                   "\":" + std::to_string(count);
     }
     std::printf(
-        "{\"requests\":%zu,\"unanswered\":%zu,\"seconds\":%.6f,\"per_second\":%.1f,"
+        "{\"requests\":%zu,\"unanswered\":%zu,\"began\":%.6f,\"seconds\":%.6f,\"per_second\":%.1f,"
         "\"bytes_sent\":%llu,\"bytes_received\":%llu,\"statuses\":{%s},\"latency\":%s}\n",
-        done_, total_ - done_, seconds, static_cast<double>(done_) / seconds,
+        done_, total_ - done_, began, seconds, static_cast<double>(done_) / seconds,
         static_cast<unsigned long long>(sent), static_cast<unsigned long long>(received),
         statuses.c_str(), latencies_.to_json().c_str());
   }
