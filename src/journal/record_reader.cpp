@@ -185,10 +185,16 @@ Result<std::vector<domain::AttemptRecord>> read_attempts(Database& database, dom
   }
 }
 
+// Most that are looked for have ended: live ones are remembered. One that ends between two looks is
+// found by the third.
 Result<domain::TaskRecord> find_task(Database& database, domain::TaskId id) {
-  for (const char* half : {"tasks INDEXED BY tasks_live WHERE settled IS NULL",
-                           "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL"}) {
-    auto select = database.lease(select_tasks(Detail::Full, half) + "AND id=?");
+  static const std::string ended =
+      select_tasks(Detail::Full, "tasks INDEXED BY tasks_ended WHERE settled IS NOT NULL") +
+      "AND id=?";
+  static const std::string live =
+      select_tasks(Detail::Full, "tasks INDEXED BY tasks_live WHERE settled IS NULL") + "AND id=?";
+  for (const std::string* half : {&ended, &live, &ended}) {
+    auto select = database.lease(*half);
     if (!select) return fail(std::move(select.error()));
     (*select)->bind(1, id.value);
     auto row = (*select)->step();
