@@ -52,6 +52,8 @@ class NoWork final : public domain::Executor {
   }
   void stop(domain::Fence, domain::Reason) override {}  // it ends anyway
   void release(domain::Fence) override {}
+  void keep_ready(domain::PoolId, int) override {}
+  void when_ready(std::function<void()> then) override { then(); }
   void read_output(domain::Fence, domain::OutputStream, std::int64_t, std::size_t,
                    std::function<void(domain::Result<domain::OutputChunk>)> answer) override {
     answer(domain::OutputChunk{});

@@ -31,6 +31,7 @@ awaitable<Status> Service::start(domain::Snapshot snapshot, int default_workers)
   restored.snapshot = std::move(snapshot);
   restored.attempts = std::move(*found);
   state_->shell.feed(std::move(restored));
+  for (const auto& pool : pools()) state_->shell.keep_workers_ready(pool.record);
   if (state_->shell.core().find_pool("default")) co_return Status{};
   domain::PoolSpec spec;
   spec.name = "default";

@@ -11,21 +11,39 @@ using domain::Error;
 using domain::ErrorCode;
 using domain::fail;
 
+namespace {
+
+constexpr base::Millis kWorkersUp{1000};
+
+}  // namespace
+
 awaitable<Result<domain::PoolAnswer>> Service::spawn_pool(domain::PoolSpec spec) {
   State& state = *state_;
   if (!state.executors_by_type.contains(spec.worker_type)) {
     co_return fail(ErrorCode::InvalidArgument, "no worker type \"" + spec.worker_type + "\"");
   }
   const auto begun = state.shell.now().mono;
+  domain::Executor& executor = *state.executors_by_type.at(spec.worker_type);
+  const bool keeps_workers = spec.min_workers > 0;
   domain::SpawnPool event;
   event.id = domain::PoolId{state.new_id()};
   event.spec = std::move(spec);
   auto answer = co_await state.ask<domain::PoolAnswer>(std::move(event));
   if (answer && !answer->existing) {
+    if (keeps_workers) co_await state.workers_up(executor);
     const auto now = state.shell.now().mono;
     state.shell.clocks().add("pool.spawn", now, now - begun);
   }
   co_return answer;
+}
+
+// The shell has asked for them with the commit. A pool is there without them, too.
+awaitable<void> Service::State::workers_up(domain::Executor& executor) {
+  auto shot = std::make_shared<OneShot<Status>>(shell.executor());
+  const auto alarm = shell.alarms().at(deadline(kWorkersUp), [shot] { shot->set({}); });
+  executor.when_ready([shot] { shot->set({}); });
+  auto up = co_await OneShot<Status>::wait(shot);
+  shell.alarms().cancel(alarm);
 }
 
 awaitable<Status> Service::scale_pool(std::string pool, std::optional<int> target,

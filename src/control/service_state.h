@@ -78,9 +78,10 @@ struct Service::State {
   base::Ulid new_id() { return ids.next(shell.now().wall); }
 
   // Asks every executor at once what its attempts hold; those that are late cannot tell.
-  void gather_memory(base::Millis at_most,
-                     std::function<void(Result<Service::PoolMemory>)> done);
+  void gather_memory(base::Millis at_most, std::function<void(Result<Service::PoolMemory>)> done);
   std::set<domain::PoolId> running_pools() const;
+  // Those that its pools keep ready; waits a second at most.
+  awaitable<void> workers_up(domain::Executor& executor);
   // "" or what is wrong with it.
   void probe(const std::string& worker_type, base::Millis at_most,
              std::function<void(Result<std::string>)> done);
@@ -105,7 +106,7 @@ struct Service::State {
   std::uint64_t repositories_version = 0;
 
   static constexpr std::size_t kAnyBytes = std::numeric_limits<std::size_t>::max();
-  base::Cache<int, Service::PoolMemory> pool_memory;  // under 0: all pools are gathered at once
+  base::Cache<int, Service::PoolMemory> pool_memory;      // under 0: all pools are gathered at once
   base::Cache<std::string, std::string> executor_health;  // by worker type: what is wrong, or ""
   base::Cache<domain::PoolId, std::string> pool_health;   // the same of a pool's settings
 };

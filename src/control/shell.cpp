@@ -243,13 +243,24 @@ void Shell::show(const Commit& commit) {
     } else if (const auto* workflow = std::get_if<domain::WorkflowChanged>(&record)) {
       watchers_.notify(workflow->workflow.value);
     } else if (const auto* pool = std::get_if<domain::PoolPut>(&record)) {
+      keep_workers_ready(pool->pool);
       watchers_.notify(pool->pool.id.value);
     } else if (const auto* gone = std::get_if<domain::PoolRemoved>(&record)) {
+      for (auto& [type, port] : executors_) port->keep_ready(gone->pool, 0);
       clocks_.forget(gone->pool);
       watchers_.notify(gone->pool.value);
     }
   }
   if (options_.committed) options_.committed(*commit.records);
+}
+
+// A paused pool keeps its workers, one that drains starts nothing any more.
+void Shell::keep_workers_ready(const domain::PoolRecord& pool) {
+  const auto port = executors_.find(pool.spec.worker_type);
+  if (port == executors_.end()) return;
+  const bool leaving = pool.state == domain::PoolState::Draining;
+  port->second->keep_ready(pool.id,
+                           leaving ? 0 : std::min(pool.spec.min_workers, pool.target_workers));
 }
 
 // ── Attempts ─────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,8 @@ class Shell {
   };
   const Live* live_of(domain::TaskId task, domain::Fence* fence) const;
   const std::unordered_map<domain::Fence, Live>& live() const { return attempts_; }
+  // As the pool's settings ask for. Every change on disk does it; what was restored needs it.
+  void keep_workers_ready(const domain::PoolRecord& pool);
   // Stops what runs, so that it ends as lost: for a shutdown whose grace is over.
   void stop_attempts(domain::Reason why);
 

@@ -128,6 +128,11 @@ class Executor {
   virtual void start(AttemptOrder order) = 0;
   virtual void stop(Fence fence, Reason why) = 0;
   virtual void release(Fence fence) = 0;
+  // From now on so many workers of this pool, those at work among them, are up before there is work
+  // for them, as far as the machine allows; 0: as for a pool that is gone.
+  virtual void keep_ready(PoolId pool, int workers) = 0;
+  // Once those are up, or it is clear that they cannot be.
+  virtual void when_ready(std::function<void()> then) = 0;
   // Output of a live attempt. `offset` < 0: the last max_bytes.
   virtual void read_output(Fence fence, OutputStream stream, std::int64_t offset, std::size_t max_bytes,
                            std::function<void(Result<OutputChunk>)> answer) = 0;

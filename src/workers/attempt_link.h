@@ -27,8 +27,9 @@ class AttemptLink : public std::enable_shared_from_this<AttemptLink> {
 
   void open();
   bool is_open() const { return socket_.is_open(); }
-  // Whose frames come from now on; {}: nobody's, the shim waits for an order.
+  // Whose frames come from now on; of epoch 0: nobody's, the shim waits for an order.
   void serve(Fence fence) { fence_ = fence; }
+  Fence served() const { return fence_; }
   void send(const std::string& frame);
   void close();
 

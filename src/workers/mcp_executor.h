@@ -30,6 +30,8 @@ class McpExecutor final : public domain::Executor {
   void start(domain::AttemptOrder order) override;
   void stop(domain::Fence fence, domain::Reason why) override { shell_.stop(fence, why); }
   void release(domain::Fence fence) override { shell_.release(fence); }
+  void keep_ready(domain::PoolId pool, int workers) override { shell_.keep_ready(pool, workers); }
+  void when_ready(std::function<void()> then) override { shell_.when_ready(std::move(then)); }
   void read_output(domain::Fence fence, domain::OutputStream stream, std::int64_t offset,
                    std::size_t max_bytes,
                    std::function<void(base::Result<domain::OutputChunk>)> answer) override {

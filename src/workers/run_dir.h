@@ -4,7 +4,7 @@
 //   a/<fence>          the attempt file: claim, identity, end record; flock'ed while the shim lives
 //   a/<fence>.sock     where the shim listens once it has lost its server
 //   a/<fence>.d/       scratch folder, of this attempt or of a later one of its shim (scratch.h)
-//   a/spare-<fence>[.d]  what a released attempt left, to be used again (spares.h)
+//   a/spare-<fence>[.d]  what a released attempt left, to be used again, or new (spares.h)
 //   output/<mark>      the spool: kept output that is more than the end record holds
 #pragma once
 

@@ -26,7 +26,6 @@ using domain::Fence;
 
 constexpr std::size_t kUnderWay = 128;
 constexpr std::size_t kReadsEach = 64;
-constexpr std::size_t kSpares = 256;  // more attempts than that at once make new files
 constexpr Millis kClearAfter{20};
 constexpr int kSends = 5;
 constexpr Millis kStartWatch{1000};
@@ -42,7 +41,7 @@ ShellExecutor::ShellExecutor(asio::any_io_executor control, ShellOptions options
     : control_(control),
       options_(std::move(options)),
       run_dir_(std::filesystem::absolute(options_.run_dir).string()),
-      zygote_(control, {[this] { look_for_survivors(); }, [this] { zygote_died(); }}),
+      zygote_(control, {[this] { zygote_ready(); }, [this] { zygote_died(); }}),
       files_(control),
       recovery_limit_(control),
       restart_(control),
@@ -75,6 +74,8 @@ base::Status ShellExecutor::start_zygote() {
 
 void ShellExecutor::stop() {
   if (!life_) return;
+  ready_.clear();
+  when_ready_.clear();
   dismiss_shims(base::MonoTime::max());
   clear_released();
   life_.reset();
@@ -121,6 +122,7 @@ void ShellExecutor::pump() {
     const auto found = attempts_.find(fence);
     if (found != attempts_.end()) send_order(fence, found->second);
   }
+  tell_ready();
 }
 
 // The order goes to the shim's own socket; the zygote only gets its other end. One that has to be
@@ -130,8 +132,8 @@ void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
   under_way_.insert(fence);
   auto idle = attempt.sent++ == 0 ? idle_shim() : std::nullopt;
   if (idle && idle->released) {
-    attempt.order->spare = fence_name(idle->last.fence);
-    if (idle->last.scratch) attempt.scratch = idle->last.scratch;
+    attempt.order->spare = fence_name(idle->last->fence);
+    if (idle->last->scratch) attempt.scratch = idle->last->scratch;
     attempt.former = std::move(idle->last);
   } else if (attempt.spare.empty() && !spares_.empty()) {
     attempt.spare = std::move(spares_.front());
@@ -143,14 +145,23 @@ void ShellExecutor::send_order(Fence fence, Attempt& attempt) {
     attempt.link->serve(fence);
     return attempt.link->send(encode_order(*attempt.order));
   }
+  auto link = fork_shim(fence, encode_order(*attempt.order));
+  if (!link) {
+    return end_later(fence, domain::Reason::Lost, "cannot start it: " + link.error().message);
+  }
+  attempt.link = std::move(*link);
+}
+
+base::Result<std::shared_ptr<AttemptLink>> ShellExecutor::fork_shim(Fence fence,
+                                                                    const std::string& first) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    return end_later(fence, domain::Reason::Lost,
-                     std::string("cannot start it: no socket pair: ") + std::strerror(errno));
+    return fail(ErrorCode::Exhausted, std::string("no socket pair: ") + std::strerror(errno));
   }
-  attempt.link = link_to(fence, Descriptor(ends[0]));
-  attempt.link->send(encode_order(*attempt.order));
+  auto link = link_to(fence, Descriptor(ends[0]));
+  if (!first.empty()) link->send(first);
   zygote_.pass(Descriptor(ends[1]));
+  return link;
 }
 
 std::shared_ptr<AttemptLink> ShellExecutor::link_to(Fence fence, Descriptor socket) {
@@ -198,9 +209,11 @@ void ShellExecutor::check_starts() {
 
 void ShellExecutor::on_frame(Fence fence, const Frame& frame) {
   const auto found = attempts_.find(fence);
-  if (found == attempts_.end()) return;
+  if (found == attempts_.end()) return frame.kind == Kind::Waits ? on_waiting(fence) : void();
   Attempt& attempt = found->second;
   switch (frame.kind) {
+    case Kind::Waits:
+      return;  // its order came in between
     case Kind::Started:
       return on_started(fence, attempt);
     case Kind::Grew:
@@ -242,6 +255,8 @@ void ShellExecutor::on_slice(Attempt& attempt, const Frame& frame) {
 
 // The shim is gone without an end: its file knows more.
 void ShellExecutor::on_closed(Fence fence) {
+  watch_idle();
+  if (fence.epoch == 0) return tell_ready();  // it had no order
   const auto found = attempts_.find(fence);
   if (found == attempts_.end() || found->second.result) return;
   found->second.link.reset();
@@ -294,6 +309,7 @@ void ShellExecutor::end(AttemptEnded ended) {
     keep_shim(fence, attempt);
   } else if (attempt.link) {
     attempt.link->close();
+    watch_idle();
   }
   attempt.link.reset();
   const auto reads = std::move(attempt.reads);
@@ -369,9 +385,7 @@ void ShellExecutor::clear_released() {
         }
         return spares;
       },
-      [this](std::vector<std::string> spares) {
-        for (std::string& spare : spares) spares_.push_back(std::move(spare));
-      });
+      [this](std::vector<std::string> spares) { add_spares(std::move(spares)); });
 }
 
 // ── Output ───────────────────────────────────────────────────────────────────────────────────────

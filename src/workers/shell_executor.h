@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -60,6 +61,9 @@ class ShellExecutor final : public domain::Executor {
   void start(domain::AttemptOrder order) override;
   void stop(domain::Fence fence, domain::Reason why) override;
   void release(domain::Fence fence) override;
+  // At most 128 of all pools.
+  void keep_ready(domain::PoolId pool, int workers) override;
+  void when_ready(std::function<void()> then) override;
   void read_output(domain::Fence fence, domain::OutputStream stream, std::int64_t offset,
                    std::size_t max_bytes, Answer answer) override;
   void read_spool(std::string spool, domain::OutputStream stream, std::int64_t offset,
@@ -92,15 +96,19 @@ class ShellExecutor final : public domain::Executor {
     bool stays = false;     // and will take another order
     bool released = false;  // before its end came
   };
+  static constexpr std::size_t kSpares = 256;  // more attempts than that at once make new files
   struct Idle {
     std::shared_ptr<AttemptLink> link;
-    Released last;          // what it holds of its last attempt …
-    bool released = false;  // … may be used
+    std::optional<Released> last;  // what it holds of its last attempt …
+    bool released = false;         // … may be used
+    bool up = true;                // a new one says when it is
     base::MonoTime since;
   };
 
   void pump();
   void send_order(domain::Fence fence, Attempt& attempt);
+  base::Result<std::shared_ptr<AttemptLink>> fork_shim(domain::Fence fence,
+                                                       const std::string& first);
   std::shared_ptr<AttemptLink> link_to(domain::Fence fence, Descriptor socket);
   void on_frame(domain::Fence fence, const Frame& frame);
   void on_started(domain::Fence fence, Attempt& attempt);
@@ -114,8 +122,15 @@ class ShellExecutor final : public domain::Executor {
   void dismiss(const Idle& idle);
   bool leave_with_shim(domain::Fence fence);
   void clear_later(Released released);
-  void dismiss_shims(base::MonoTime unused_since);
+  void dismiss_shims(base::MonoTime unused_since, std::size_t keep = 0);
   void watch_idle();
+  std::size_t idle_wanted() const;
+  void make_ready();
+  void on_waiting(domain::Fence name);
+  void tell_ready();
+  void give_files(std::size_t count);
+  void add_spares(std::vector<std::string> spares);
+  void zygote_ready();
   void zygote_died();
   void restart_zygote();
   void watch_starts();
@@ -145,10 +160,15 @@ class ShellExecutor final : public domain::Executor {
   std::unordered_map<domain::Fence, Attempt> attempts_;
   std::deque<domain::Fence> waiting_;  // not sent yet
   std::deque<std::string> spares_;     // the longest unused first: its last shim is gone by then
+  std::uint64_t next_spare_ = 1;
+  int giving_files_ = 0;
   bool looked_for_spares_ = false;
-  std::vector<Released> released_;     // to be cleared together: a job costs more than a clearing
-  std::set<domain::Fence> under_way_;  // sent, not started yet
-  std::deque<Idle> idle_;              // shims that wait for an order, the longest first
+  std::vector<Released> released_;       // to be cleared together: a job costs more than a clearing
+  std::set<domain::Fence> under_way_;    // sent, not started yet
+  std::deque<Idle> idle_;                // shims that wait for an order, the longest first
+  std::map<domain::PoolId, int> ready_;  // how many there are at least, by pool
+  std::vector<std::function<void()>> when_ready_;
+  std::uint64_t next_new_ = 1;
   std::uint64_t next_read_ = 1;
   std::function<void(base::Result<std::vector<domain::Restored::Found>>)> recovery_;
   asio::steady_timer recovery_limit_;

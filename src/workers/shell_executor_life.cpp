@@ -1,4 +1,8 @@
 // How an executor comes to life: its zygote, and the attempts of the one before it.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "base/log.h"
 #include "workers/attempt_file.h"
 #include "workers/pool_check.h"
@@ -26,6 +30,11 @@ constexpr std::size_t kIdleEnough = 96;  // with so many it need not be one with
 }  // namespace
 
 // ── The zygote ───────────────────────────────────────────────────────────────────────────────────
+
+void ShellExecutor::zygote_ready() {
+  look_for_survivors();
+  make_ready();
+}
 
 // Attempts that run are under their shims, not its business any more. Orders that were in it show
 // by their connections being closed.
@@ -57,8 +66,9 @@ void ShellExecutor::keep_shim(Fence fence, Attempt& attempt) {
   attempt.former.reset();  // it has been taken along
   Idle idle;
   idle.link = std::move(attempt.link);
-  idle.last.fence = fence;
-  idle.last.scratch = attempt.scratch;
+  idle.last.emplace();
+  idle.last->fence = fence;
+  idle.last->scratch = attempt.scratch;
   idle.since = base::mono_now();
   if (idle_.size() >= kIdle) return dismiss(idle);
   idle.link->serve({});
@@ -66,13 +76,14 @@ void ShellExecutor::keep_shim(Fence fence, Attempt& attempt) {
   watch_idle();
 }
 
-// The one used last among those whose attempt is released: its memory is warm, it takes the
-// attempt's file along, and those that are not needed leave. There are soon as many as attempts end
-// while the journal writes.
+// The one used last among those that are new or whose attempt is released: its memory is warm, it
+// takes the attempt's file along, and those that are not needed leave. There are soon as many as
+// attempts end while the journal writes.
 std::optional<ShellExecutor::Idle> ShellExecutor::idle_shim() {
   for (std::size_t at = idle_.size(); at-- > 0;) {
     const bool here = idle_[at].link->is_open();
-    if (here && !idle_[at].released && (at > 0 || idle_.size() < kIdleEnough)) continue;
+    const bool holds = idle_[at].last && !idle_[at].released;
+    if (here && holds && (at > 0 || idle_.size() < kIdleEnough)) continue;
     Idle idle = std::move(idle_[at]);
     idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(at));
     if (here) return idle;
@@ -84,18 +95,18 @@ std::optional<ShellExecutor::Idle> ShellExecutor::idle_shim() {
 // What its last attempt left is the waiting shim's. False: there is none, it has to be cleared.
 bool ShellExecutor::leave_with_shim(Fence fence) {
   for (auto idle = idle_.rbegin(); idle != idle_.rend(); ++idle) {
-    if (idle->last.fence == fence) return idle->released = true;
+    if (idle->last && idle->last->fence == fence) return idle->released = true;
   }
   return false;
 }
 
 void ShellExecutor::dismiss(const Idle& idle) {
   idle.link->close();
-  if (idle.released) clear_later(idle.last);
+  if (idle.released) clear_later(*idle.last);
 }
 
-void ShellExecutor::dismiss_shims(base::MonoTime unused_since) {
-  while (!idle_.empty() && idle_.front().since <= unused_since) {
+void ShellExecutor::dismiss_shims(base::MonoTime unused_since, std::size_t keep) {
+  while (idle_.size() > keep && idle_.front().since <= unused_since) {
     dismiss(idle_.front());
     idle_.pop_front();
   }
@@ -108,9 +119,92 @@ void ShellExecutor::watch_idle() {
   dismissal_.async_wait([this, life = std::weak_ptr<char>(life_)](asio::error_code error) {
     if (life.expired() || error) return;
     watching_idle_ = false;
-    dismiss_shims(base::mono_now() - options_.idle);
-    if (!idle_.empty()) watch_idle();
+    make_ready();
+    const std::size_t wanted = idle_wanted();
+    dismiss_shims(base::mono_now() - options_.idle, wanted);
+    if (idle_.size() != wanted) watch_idle();
   });
+}
+
+void ShellExecutor::keep_ready(domain::PoolId pool, int workers) {
+  if (!life_) return;
+  if (workers > 0) {
+    ready_[pool] = workers;
+  } else if (ready_.erase(pool) == 0) {
+    return;
+  }
+  make_ready();
+  watch_idle();
+}
+
+// Beside those that serve an attempt.
+std::size_t ShellExecutor::idle_wanted() const {
+  std::size_t wanted = 0;
+  for (const auto& [pool, workers] : ready_) wanted += static_cast<std::size_t>(workers);
+  if (wanted == 0) return 0;
+  const auto serving = std::count_if(attempts_.begin(), attempts_.end(), [](const auto& each) {
+    return each.second.own && each.second.link;
+  });
+  wanted = std::min(wanted, kIdle);
+  return wanted - std::min(wanted, static_cast<std::size_t>(serving));
+}
+
+// A machine that has no process to give is asked again after the time a shim waits.
+void ShellExecutor::make_ready() {
+  for (std::size_t at = idle_.size(); at-- > 0;) {
+    if (idle_[at].link->is_open()) continue;
+    dismiss(idle_[at]);
+    idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  const std::size_t wanted = idle_wanted();
+  std::size_t made = 0;
+  for (; idle_.size() < wanted && zygote_.ready(); ++made) {
+    auto link = fork_shim({0, next_new_++}, "");
+    if (!link) break;
+    idle_.push_back({std::move(*link), std::nullopt, false, false, base::mono_now()});
+  }
+  give_files(2 * made);  // the next attempt often begins before the journal lets the first one go
+}
+
+void ShellExecutor::on_waiting(Fence name) {
+  for (Idle& idle : idle_) {
+    if (!idle.up && idle.link->served() == name) idle.up = true;
+  }
+  tell_ready();
+}
+
+void ShellExecutor::when_ready(std::function<void()> then) {
+  if (!life_) return;
+  when_ready_.push_back(std::move(then));
+  tell_ready();
+}
+
+void ShellExecutor::tell_ready() {
+  if (when_ready_.empty() || giving_files_ > 0) return;
+  for (const Idle& idle : idle_) {
+    if (!idle.up && idle.link->is_open()) return;
+  }
+  post([all = std::exchange(when_ready_, {})] {
+    for (const auto& then : all) then();
+  });
+}
+
+void ShellExecutor::give_files(std::size_t count) {
+  if (count <= spares_.size()) return;
+  const std::size_t missing = count - spares_.size();
+  const bool taken =
+      files_.run([run_dir = run_dir_, first = std::exchange(next_spare_, next_spare_ + missing),
+                  missing] { return make_spares(run_dir, first, missing); },
+                 [this](std::vector<std::string> spares) {
+                   --giving_files_;
+                   add_spares(std::move(spares));
+                   tell_ready();
+                 });
+  if (taken) ++giving_files_;
+}
+
+void ShellExecutor::add_spares(std::vector<std::string> spares) {
+  std::move(spares.begin(), spares.end(), std::back_inserter(spares_));
 }
 
 // ── Recovery ─────────────────────────────────────────────────────────────────────────────────────

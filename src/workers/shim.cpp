@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "workers/process_tree.h"
 #include "workers/run_dir.h"
@@ -400,11 +401,12 @@ bool asked_to_end() {
 }
 
 // Ends the process when no order comes any more.
-ShimOrder next_order(ServerLink& link) {
+ShimOrder next_order(ServerLink& link, bool is_new) {
   for (;;) {
     auto order = link.take_order();
     if (!link.connected() || asked_to_end()) ::_exit(0);  // what is not claimed is sent again
     if (order) return std::move(*order);
+    if (std::exchange(is_new, false)) link.send(encode(Kind::Waits, {}));
     pollfd poll{};
     link.add_poll(poll);
     ::ppoll(&poll, 1, nullptr, &while_waiting);
@@ -442,7 +444,7 @@ void run_shim(int socket, int lock) {
   std::optional<Former> former;
   std::optional<Scratch> scratch;
   for (bool stays = true; stays;) {
-    ShimOrder order = next_order(link);
+    ShimOrder order = next_order(link, !scratch);
     // What the order does not name is left to the server.
     if (!former || fence_name(former->fence) != order.spare) {
       former.reset();

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <string_view>
 
@@ -61,6 +62,22 @@ std::vector<std::string> find_spares(const std::string& run_dir, std::size_t mos
     (spares.size() < most ? spares : more).push_back(name.substr(kSparePrefix.size()));
   }
   for (const auto& spare : more) remove_spare(run_dir, spare);
+  return spares;
+}
+
+std::vector<std::string> make_spares(const std::string& run_dir, std::uint64_t first,
+                                     std::size_t count) {
+  std::vector<std::string> spares;
+  for (std::uint64_t number = first; spares.size() < count; ++number) {
+    std::string name = fence_name({0, number});
+    const Descriptor file(
+        ::open(spare_path(run_dir, name).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (file) {
+      spares.push_back(std::move(name));
+    } else if (errno != EEXIST) {  // one of a former life
+      break;
+    }
+  }
   return spares;
 }
 

@@ -9,6 +9,7 @@
 // Whatever goes wrong with a spare, a new file or folder is made instead. Functions: any thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,11 @@ std::string clear_attempt(const std::string& run_dir, const Released& released, 
 
 // The spares of a former life, at most `most`; others are removed.
 std::vector<std::string> find_spares(const std::string& run_dir, std::size_t most);
+
+// New ones for what nothing was released for yet, named after fences no server has: {0, first} and
+// on. Fewer where the disk gives no more.
+std::vector<std::string> make_spares(const std::string& run_dir, std::uint64_t first,
+                                     std::size_t count);
 
 // The shim's side. The spare's file, locked and holding `content` alone, written up to its end; no
 // longer there as a spare when it cannot be had (its last shim may not have quite ended).

@@ -46,6 +46,7 @@ enum class Kind : std::uint8_t {
   Slice = 19,    // shim → server: the answer to Read
   Refused = 20,  // zygote → server: no shim could be forked
   Stays = 21,    // shim → server, just before Ended: it takes another order
+  Waits = 22,    // shim → server: it is up, and no order was there for it
   Header = 32,   // first frame of an attempt file
 };
 

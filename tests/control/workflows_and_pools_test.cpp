@@ -257,6 +257,63 @@ TEST_SUITE("service: pools") {
     CHECK(spawned() == 2);
   }
 
+  TEST_CASE("a pool's executor is told how many workers to keep ready, whatever becomes of it") {
+    World world;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    spec.min_workers = 3;
+    const auto pool = world.run(world.service->spawn_pool(spec));
+    REQUIRE(pool);
+    const auto& asked = world.executor.ready;
+    CHECK(asked.at(pool->id) == 3);
+    REQUIRE(world.run(world.service->scale_pool("p", 2, std::nullopt)));
+    CHECK(asked.at(pool->id) == 2);
+    REQUIRE(world.run(world.service->scale_pool("p", 4, true)));
+    CHECK(asked.at(pool->id) == 3);
+    auto args = World::command("true");
+    args.pool = "p";
+    REQUIRE(world.run(world.service->scale_pool("p", std::nullopt, false)));
+    submitted(world, args);
+    const auto closing = world.start(world.service->close_pool("p", false, Millis{1000}));
+    CHECK_FALSE(closing->has_value());  // it drains
+    CHECK(asked.at(pool->id) == 0);
+  }
+
+  TEST_CASE("the workers of a pool of a former life are asked for anew") {
+    World former;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    spec.min_workers = 2;
+    const auto pool = former.run(former.service->spawn_pool(spec));
+    REQUIRE(pool);
+    World world({}, former.journal.snapshot(2), {}, &former.journal);
+    CHECK(world.executor.ready.at(pool->id) == 2);
+    REQUIRE(world.run(world.service->close_pool("p", true, Millis{0})));
+    CHECK(world.executor.ready.at(pool->id) == 0);
+  }
+
+  TEST_CASE("a pool is told of when its workers are up, or after a second") {
+    World world;
+    world.executor.late_workers = true;
+    domain::PoolSpec spec;
+    spec.name = "p";
+    spec.min_workers = 1;
+    const auto waits = world.start(world.service->spawn_pool(spec));
+    CHECK_FALSE(waits->has_value());
+    CHECK(world.service->pool("p"));
+    world.executor.up();
+    world.poll();
+    REQUIRE(waits->has_value());
+    CHECK(**waits);
+    spec.name = "q";
+    const auto longer = world.start(world.service->spawn_pool(spec));
+    world.advance(Millis(999));
+    CHECK_FALSE(longer->has_value());
+    world.advance(Millis(1));
+    REQUIRE(longer->has_value());
+    CHECK(**longer);
+  }
+
   TEST_CASE("a paused pool starts nothing until it goes on") {
     World world;
     REQUIRE(world.run(world.service->scale_pool("default", std::nullopt, true)));

@@ -92,6 +92,8 @@ class SimulatedExecutor final : public Executor {
   void start(AttemptOrder order) override;
   void stop(Fence fence, Reason why) override;
   void release(Fence fence) override;
+  void keep_ready(PoolId, int) override {}
+  void when_ready(std::function<void()> then) override { then(); }
   void read_output(Fence fence, OutputStream, std::int64_t, std::size_t,
                    std::function<void(Result<OutputChunk>)> answer) override;
   void read_spool(std::string, OutputStream, std::int64_t, std::size_t,

@@ -29,6 +29,10 @@ class HandExecutor final : public domain::Executor {
   int examined = 0;
   domain::StringMap examined_env;  // of the last one
 
+  std::map<domain::PoolId, int> ready;  // as asked for
+  bool late_workers = false;            // when_ready() is answered by up()
+  std::function<void()> up;
+
   void subscribe(Events events) override { events_ = std::move(events); }
   void recover(
       std::function<void(domain::Result<std::vector<domain::Restored::Found>>)> answer) override {
@@ -46,6 +50,11 @@ class HandExecutor final : public domain::Executor {
   }
   void stop(domain::Fence fence, domain::Reason why) override { attempts_[fence].stop = why; }
   void release(domain::Fence fence) override { attempts_[fence].released = true; }
+  void keep_ready(domain::PoolId pool, int workers) override { ready[pool] = workers; }
+  void when_ready(std::function<void()> then) override {
+    up = std::move(then);
+    if (!late_workers) up();
+  }
   void read_output(domain::Fence fence, domain::OutputStream, std::int64_t offset, std::size_t,
                    std::function<void(domain::Result<domain::OutputChunk>)> answer) override {
     domain::OutputChunk chunk;

@@ -15,18 +15,6 @@ using namespace mahavishnu::workers::test;
 
 namespace {
 
-// Runs an attempt to its release; it tells its parent, which is its shim.
-pid_t shim_that_ran(World& world, std::uint64_t counter) {
-  const pid_t shim = std::atoi(world.run(shell("echo $PPID", counter)).result.text.c_str());
-  world.executor->release({7, counter});
-  return shim;
-}
-
-ino_t inode_of(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
-}
-
 // What lies there under the name of an attempt; a spare has another.
 std::string left_of_attempts(const Folder& folder) {
   std::string left;

@@ -17,11 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-ino_t inode_of(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
-}
-
 // The folders of a run directory, and attempt files as a shim leaves them.
 struct Files {
   Folder folder;

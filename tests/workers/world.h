@@ -190,6 +190,18 @@ inline pid_t shim_of(const Folder& folder, Fence fence) {
   return 0;
 }
 
+// Runs an attempt to its release; it tells its parent, which is its shim.
+inline pid_t shim_that_ran(World& world, std::uint64_t counter) {
+  const pid_t shim = std::atoi(world.run(shell("echo $PPID", counter)).result.text.c_str());
+  world.executor->release({7, counter});
+  return shim;
+}
+
+inline ino_t inode_of(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
 // Started, with nothing of a former life.
 struct Ready {
   Folder folder;
