@@ -1,6 +1,7 @@
 #include "net/outgoing_connection.h"
 
 #include <httplib.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -198,6 +199,13 @@ base::Status OutgoingConnection::connect(MonoTime until) {
   return fail(broken(static_cast<int>(error), until));
 }
 
+// Sends nothing less than a whole packet until told off (or for 200 ms, the kernel's own limit).
+void OutgoingConnection::gather(bool on) {
+  const int value = on ? 1 : 0;
+  const std::lock_guard lock(mutex_);
+  if (guarded_ >= 0) ::setsockopt(guarded_, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
 void OutgoingConnection::begin() {
   const std::lock_guard lock(mutex_);
   cut_ = false;
@@ -241,7 +249,21 @@ base::Result<HttpReply> OutgoingConnection::exchange(const HttpCall& call, bool 
   request.path = call.path;
   request.headers.emplace("User-Agent", kAgent);
   for (const auto& [name, value] : call.headers) request.headers.emplace(name, value);
-  request.body = gzip ? packed(call.body) : call.body;
+  std::string content = gzip ? packed(call.body) : call.body;
+  if (origin_.tls || content.empty()) {
+    request.body = std::move(content);
+  } else {
+    // cpp-httplib writes the head and the body by themselves: two packets, and two times that the
+    // other side wakes up.
+    request.content_length_ = content.size();
+    request.content_provider_ = [this, &content](std::size_t offset, std::size_t length,
+                                                 httplib::DataSink& sink) {
+      sink.write(content.data() + offset, length);  // a failure is told by cpp-httplib itself
+      gather(false);
+      return true;
+    };
+    gather(true);
+  }
   if (gzip) request.headers.emplace("Content-Encoding", "gzip");
   if (!call.body.empty()) request.headers.emplace("Content-Type", call.content_type);
   request.response_handler = [&body](const httplib::Response& head) { return body.begin(head); };

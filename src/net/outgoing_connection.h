@@ -49,6 +49,7 @@ class OutgoingConnection {
   void handshake_done();
   bool stale() const;
   bool was_cut() const;
+  void gather(bool on);
   void close();
   base::Status connect(base::MonoTime until);
   base::Error broken(int error, base::MonoTime until) const;

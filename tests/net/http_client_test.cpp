@@ -120,6 +120,27 @@ TEST_SUITE("http client") {
     CHECK(stats.connect_us > 0);
   }
 
+  TEST_CASE("head and body of a call reach the server in one piece") {
+    std::promise<int> reads;
+    Peer peer([&reads](Peer::Line& line) {
+      for (int i = 0; i < 10; ++i) line.answer(Peer::Line::body(line.request()));
+      reads.set_value(line.reads());
+    });
+    Caller caller(peer.url(), patient());
+    caller.client->warm(1);
+    for (int i = 0; i < 10; ++i) CHECK(caller.ask("text")->body == "text");
+    CHECK(reads.get_future().get() == 10);
+  }
+
+  TEST_CASE("a body longer than what a socket takes at once arrives whole") {
+    Peer peer(echo);
+    Caller caller(peer.url(), patient());
+    const std::string text(3 << 20, 'x');
+    const bool whole = caller.ask(text)->body == text;
+    CHECK(whole);
+    CHECK(caller.ask("short")->body == "short");
+  }
+
   TEST_CASE("calls at once have a connection each, up to the bound") {
     std::mutex mutex;
     std::condition_variable all;

@@ -45,9 +45,11 @@ class Peer {
         if (!ready(POLLIN)) return {};
         const auto got = ::read(socket_, bytes, sizeof bytes);
         if (got <= 0) return {};
+        ++reads_;
         kept_.append(bytes, static_cast<std::size_t>(got));
       }
     }
+    int reads() const { return reads_; }  // that brought something
     static std::string body(const std::string& request) {
       return request.substr(request.find("\r\n\r\n") + 4);
     }
@@ -98,6 +100,7 @@ class Peer {
     }
     int socket_, over_;
     std::string kept_;
+    int reads_ = 0;
   };
   using Behaviour = std::function<void(Line&)>;
 
