@@ -42,7 +42,7 @@ awaitable<void> Service::State::workers_up(domain::Executor& executor) {
   auto shot = std::make_shared<OneShot<Status>>(shell.executor());
   const auto alarm = shell.alarms().at(deadline(kWorkersUp), [shot] { shot->set({}); });
   executor.when_ready([shot] { shot->set({}); });
-  auto up = co_await OneShot<Status>::wait(shot);
+  [[maybe_unused]] const auto up = co_await OneShot<Status>::wait(shot);
   shell.alarms().cancel(alarm);
 }
 

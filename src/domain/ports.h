@@ -131,7 +131,7 @@ class Executor {
   // From now on so many workers of this pool, those at work among them, are up before there is work
   // for them, as far as the machine allows; 0: as for a pool that is gone.
   virtual void keep_ready(PoolId pool, int workers) = 0;
-  // Once those are up, or it is clear that they cannot be.
+  // Once those are up, which may be never: whoever waits sets a limit.
   virtual void when_ready(std::function<void()> then) = 0;
   // Output of a live attempt. `offset` < 0: the last max_bytes.
   virtual void read_output(Fence fence, OutputStream stream, std::int64_t offset, std::size_t max_bytes,

@@ -209,7 +209,10 @@ void ShellExecutor::check_starts() {
 
 void ShellExecutor::on_frame(Fence fence, const Frame& frame) {
   const auto found = attempts_.find(fence);
-  if (found == attempts_.end()) return frame.kind == Kind::Waits ? on_waiting(fence) : void();
+  if (found == attempts_.end()) {
+    if (frame.kind == Kind::Waits) on_waiting(fence);
+    return;
+  }
   Attempt& attempt = found->second;
   switch (frame.kind) {
     case Kind::Waits:

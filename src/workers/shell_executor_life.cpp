@@ -181,9 +181,9 @@ void ShellExecutor::when_ready(std::function<void()> then) {
 
 void ShellExecutor::tell_ready() {
   if (when_ready_.empty() || giving_files_ > 0) return;
-  for (const Idle& idle : idle_) {
-    if (!idle.up && idle.link->is_open()) return;
-  }
+  const auto up = std::count_if(idle_.begin(), idle_.end(),
+                                [](const Idle& idle) { return idle.up && idle.link->is_open(); });
+  if (static_cast<std::size_t>(up) < idle_wanted()) return;
   post([all = std::exchange(when_ready_, {})] {
     for (const auto& then : all) then();
   });

@@ -32,6 +32,13 @@ void keep_ready(World& world, PoolId pool, int workers) {
   world.until([&] { return up; });
 }
 
+void until_replaced(World& world, const std::vector<pid_t>& one) {
+  world.until([&] {
+    const auto now = shims();
+    return now.size() == 1 && now != one;
+  });
+}
+
 bool contains(const std::vector<pid_t>& pids, pid_t pid) {
   return std::find(pids.begin(), pids.end(), pid) != pids.end();
 }
@@ -116,10 +123,7 @@ TEST_SUITE("workers kept ready") {
     const auto first = shims();
     REQUIRE(first.size() == 1);
     ::kill(first.front(), SIGKILL);
-    world.until([&] {
-      const auto now = shims();
-      return now.size() == 1 && now != first;
-    });
+    until_replaced(world, first);
     CHECK(contains(shims(), shim_that_ran(world, 1)));
   }
 
@@ -131,10 +135,7 @@ TEST_SUITE("workers kept ready") {
     const auto first = shims();
     world.executor->start(shell("kill -9 $PPID; sleep 1000", 1));
     CHECK(world.end_of({7, 1}).reason == Reason::Lost);
-    world.until([&] {
-      const auto now = shims();
-      return now.size() == 1 && now != first;
-    });
+    until_replaced(world, first);
   }
 
   TEST_CASE("after the end of the zygote there are new ones") {
@@ -162,7 +163,7 @@ TEST_SUITE("workers kept ready") {
     world.until([] { return shims().empty(); });
   }
 
-  TEST_CASE("who waits for them is told when they cannot be") {
+  TEST_CASE("who waits for them while the zygote ends is told when those of the next are up") {
     Ready ready;
     const pid_t zygote = zygote_of_this_process();
     ::kill(zygote, SIGSTOP);
@@ -171,6 +172,8 @@ TEST_SUITE("workers kept ready") {
     ready.world.executor->when_ready([&] { up = true; });
     ::kill(zygote, SIGKILL);
     ready.world.until([&] { return up; });
+    CHECK(shims().size() == 2);
+    CHECK(zygote_of_this_process() != zygote);
   }
 
   TEST_CASE("they end with their server") {
