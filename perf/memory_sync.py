@@ -118,8 +118,12 @@ def throughput(context, report):
             context.binary, scratch, repos
         ) as without:
 
+            shares = []
+
             def sending():
+                before = buddy.get("/figures")["stores"]
                 figure = tasks_per_second(server, true, count)
+                shares.append(100 * (buddy.get("/figures")["stores"] - before) / count)
                 wait_until_settled(server)  # the other side's turn begins after it
                 return figure
 
@@ -130,6 +134,7 @@ def throughput(context, report):
             )
     report.add(f"/bin/true, {WORKERS} workers, while memories are sent: tasks/s", found["with"])
     report.add(f"/bin/true, {WORKERS} workers, no memory server: tasks/s", found["without"])
+    report.add("memories taken before the last task ended", shares, "%")
     report.add(
         "tasks while memories are sent / without",
         ratios(found["with"], found["without"]),

@@ -85,6 +85,7 @@ void add_metrics(const outbound::SessionBuddy::Figures& figures, control::Metric
       {"session_buddy_accepted", figures.accepted},
       {"session_buddy_retried", figures.retried},
       {"session_buddy_died", figures.died},
+      {"session_buddy_pauses", figures.pauses},
       {"session_buddy_calls", http.calls},
       {"session_buddy_calls_reused", http.reused},
       {"session_buddy_calls_failed", http.failures},

@@ -42,6 +42,7 @@ SessionBuddy::Courier::Courier(asio::any_io_executor control, SessionBuddyOption
       client_(std::move(client)),
       session_(thread_.io().get_executor(), *client_, options_.session),
       backlog_(options_.backlog),
+      pacer_(options_.pace, options_.run_times),
       group_(thread_.io().get_executor(), "session buddy"),
       settle_(thread_.io()),
       window_(options_.http.connections) {}
@@ -116,6 +117,10 @@ void SessionBuddy::Courier::pump() {
       connect();
       break;
     }
+    if (awaited_ == 0 && now < send_again_) {
+      wake_at(send_again_);
+      break;
+    }
     const auto pass = fuse_->ask();
     if (pass.verdict == domain::Breaker::Verdict::Refused) wake_at(fuse_->retry_at());
     if (!pass.allowed()) break;  // the end of the probe comes back here
@@ -180,7 +185,17 @@ void SessionBuddy::Courier::send_one(Fuse::Pass pass) {
     const std::lock_guard lock(mutex_);
     ++figures_.sent;
   }
+  pace(now, base::wall_now() - next.item->memory.time);
   group_.spawn(deliver(std::move(next), pass));
+}
+
+// Work goes first: while it fills the cores a page is sent now and then.
+void SessionBuddy::Courier::pace(MonoTime now, Millis age) {
+  const Millis pause = pacer_.sent(now, age);
+  if (pause.count() == 0 || awaited_ > 0) return;
+  send_again_ = now + pause;
+  const std::lock_guard lock(mutex_);
+  ++figures_.pauses;
 }
 
 // ── Calls ────────────────────────────────────────────────────────────────────────────────────────
@@ -380,8 +395,11 @@ awaitable<void> SessionBuddy::Courier::look(domain::SyncRequest request,
     while (settling_ > 0 && !stopping_) co_await wait_for_change(MonoTime::max());
   }
   backlog_.hurry(base::mono_now());
+  const bool waits = request.wait.count() > 0;
+  awaited_ += waits ? 1 : 0;
   pump();
   while (!quiet() && base::mono_now() < until && !stopping_) co_await wait_for_change(until);
+  awaited_ -= waits ? 1 : 0;
   look_again(true);
   reply_(std::move(answer), base::Result<domain::SyncStatus>(status()));
 }

@@ -36,6 +36,7 @@ class SessionBuddy::Courier {
   void read_ahead();
   bool read_page();
   void send_one(Fuse::Pass pass);
+  void pace(base::MonoTime now, base::Millis age);
   void connect();
   base::awaitable<void> do_connect(Fuse::Pass pass);
   base::awaitable<void> deliver(Backlog::Next next, Fuse::Pass pass);
@@ -65,17 +66,20 @@ class SessionBuddy::Courier {
   std::unique_ptr<net::HttpClient> client_;  // its threads post to the thread
   BuddySession session_;
   Backlog backlog_;
+  Pacer pacer_;
   base::TaskGroup group_;
   asio::steady_timer settle_;
   std::set<asio::steady_timer*> waiters_;  // for any change
   base::MonoTime retry_connect_{};
   base::MonoTime looked_{};
   base::MonoTime read_again_{};  // not before
+  base::MonoTime send_again_{};  // not before, but for who waits
   std::minstd_rand random_{std::random_device{}()};
   std::vector<domain::OutboxOutcome> outcomes_;  // not handed to the outbox yet
   std::size_t window_;                           // calls at once, for now
   int connects_failed_ = 0;
   int settling_ = 0;  // commits under way
+  int awaited_ = 0;   // by so many that asked for all to be sent: no pauses meanwhile
   bool settle_armed_ = false;
   bool connecting_ = false;
   bool reading_ahead_ = false;  // is posted

@@ -5,7 +5,8 @@
 // timer only while something waits to be tried again; when all is sent it does nothing at all, and
 // calls nobody. At most `connections` calls are under way. While the server does not work its
 // breaker keeps all but probes away; when it works again calls come back one by one, not all at
-// once. Made and called on the control thread. Lifetime: the outbox and the breakers outlive it;
+// once. While work fills the cores it sends a page now and then (pacer.h), unless somebody waits in
+// sync(). Made and called on the control thread. Lifetime: the outbox and the breakers outlive it;
 // stop() before destruction.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "outbound/backlog.h"
 #include "outbound/breaker_board.h"
 #include "outbound/buddy_session.h"
+#include "outbound/pacer.h"
 
 namespace mahavishnu::outbound {
 
@@ -29,8 +31,10 @@ struct SessionBuddyOptions {
   BuddySession::Options session;
   net::HttpClientOptions http;
   BacklogLimits backlog;
+  PacerLimits pace;
+  Pacer::Times run_times = run_times_here;  // of the thread that sends
   domain::BreakerOptions breaker;
-  base::Millis gather{100};   // news of the outbox are taken together …
+  base::Millis gather{100};  // news of the outbox are taken together …
   base::Millis settle{250};  // … and outcomes written
 };
 
@@ -50,6 +54,7 @@ class SessionBuddy final : public domain::MemorySync {
   struct Figures {
     std::int64_t outbox = 0, dead = 0, in_flight = 0;  // as of the last look, a second ago or less
     std::uint64_t sent = 0, accepted = 0, retried = 0, died = 0;
+    std::uint64_t pauses = 0;  // made for work that filled the cores
     net::HttpClient::Stats http;
   };
   Figures figures() const;  // any thread

@@ -27,6 +27,7 @@ class HandOutbox final : public domain::Outbox {
         domain::OutboxItem item;
         item.seq = ++last_;
         item.memory.id = domain::MemoryId{{0, static_cast<std::uint64_t>(item.seq)}};
+        item.memory.time = base::wall_now();
         item.memory.text = text + " " + std::to_string(item.seq);
         rows_[item.seq] = {std::move(item), false};
       }
@@ -264,6 +265,7 @@ struct Sending {
     options.breaker.longest = base::Millis(50);
     options.gather = base::Millis(1);
     options.settle = base::Millis(1);
+    options.run_times = [] { return std::nullopt; };  // this machine's cores are not the matter
     return options;
   }
 

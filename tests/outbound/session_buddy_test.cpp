@@ -38,6 +38,23 @@ outbound::SessionBuddyOptions patient() {
   return options;
 }
 
+// As if work filled the cores: two memories a page, and a pause whose end nobody sees.
+outbound::SessionBuddyOptions crowded() {
+  auto options = patient();
+  options.pace = {2, Millis(0), 3, std::chrono::hours(1), std::chrono::hours(1)};
+  options.run_times = [looks = std::make_shared<int>(0)] {
+    return outbound::RunTimes{{}, std::chrono::seconds(++*looks)};
+  };
+  return options;
+}
+
+// Looks, without waiting for more, until so many have been.
+SyncStatus accepted(BuddyWorld& world, std::uint64_t count) {
+  auto status = world.sending.look();
+  while (status.accepted < count) status = world.sending.look();
+  return status;
+}
+
 }  // namespace
 
 TEST_SUITE("session buddy") {
@@ -100,6 +117,27 @@ TEST_SUITE("session buddy") {
       CHECK(seq <= i + 9);
     }
     CHECK(contents.size() == 200);
+  }
+
+  TEST_CASE("while work fills the cores a page is sent and then a pause made") {
+    BuddyWorld world(crowded());
+    world.sending.outbox.add(5);
+    world.sending.buddy->start();
+    const auto status = accepted(world, 3);  // it looks for the first time after one
+    CHECK(status.sent == 3);
+    CHECK(status.outbox.waiting >= 2);
+    CHECK(status.state == SyncStatus::State::Sending);
+    CHECK(world.sending.buddy->figures().pauses == 1);
+  }
+
+  TEST_CASE("who waits for all to be sent waits for no pause") {
+    BuddyWorld world(crowded());
+    world.sending.outbox.add(5);
+    world.sending.buddy->start();
+    accepted(world, 3);
+    const auto status = world.sending.sync();
+    CHECK(status.accepted == 5);
+    CHECK(world.sending.buddy->figures().pauses == 1);
   }
 
   TEST_CASE("one handshake is enough for all of them") {
