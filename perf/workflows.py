@@ -24,7 +24,7 @@ SCENARIOS = (
     (1000, 50, 50),
     (10000, 100, 100),
 )  # workflows, repos, workers
-SUBMITTERS = 16
+SUBMITTERS = 24
 PROBE_PERIOD_US = 10000
 TOLD_TOGETHER = 16  # workflows the probe learns of at a time
 WORKFLOW_ID = re.compile(rb'"workflow":"(wf_[0-9A-Z]+)"')
@@ -177,7 +177,7 @@ class Scenario:
             if pool["queued"] == 0 and pool["running"] == 0 and not self.open_ones(client):
                 client.close()
                 return
-            time.sleep(0.01)
+            time.sleep(0.002)
         raise RuntimeError(f"the pool never became empty, or a workflow never ended: {pool}")
 
     @staticmethod
