@@ -151,8 +151,8 @@ void stop_log() {
   early()->set_level(log.logger->level());
   current.store(nullptr, std::memory_order_release);
   log.logger.reset();
-  log.entrance.reset();
-  log.writer.reset();  // joins the writer after it emptied its queue
+  log.writer.reset();    // joins the writer after it emptied its queue,
+  log.entrance.reset();  // and only then what it wrote to goes
 }
 
 void follow_log(LogFollower* follower) {
