@@ -15,7 +15,8 @@ std::optional<RunTimes> run_times_here() {
 
 base::Millis Pacer::sent(base::MonoTime now, base::Millis age) {
   ++sent_;
-  if (last_ && (sent_ < limits_.page || now < looked_ + limits_.look)) return {};
+  const bool first = looked_ == base::MonoTime{};
+  if (!first && (sent_ < limits_.page || now < looked_ + limits_.look)) return {};
   sent_ = 0;
   looked_ = now;
   const auto before = std::exchange(last_, times_());

@@ -100,9 +100,26 @@ TEST_SUITE("pacer") {
   TEST_CASE("where the times are not known nothing is slowed down") {
     Thread thread;
     thread.times.reset();
-    for (int pages = 0; pages < 3; ++pages) {
+    thread.goes_on(0, 0);
+    CHECK(thread.page() == Millis(0));
+    thread.times = RunTimes{{}, std::chrono::seconds(90)};  // unknown before: nothing to compare
+    thread.goes_on(0, 0);
+    CHECK(thread.page() == Millis(0));
+  }
+
+  TEST_CASE("where the times are never known it looks as seldom") {
+    Thread thread;
+    thread.times.reset();
+    thread.looks = 0;
+    thread.pacer = Pacer(PacerLimits{3, Millis(50)}, [&thread] {
+      ++thread.looks;
+      return thread.times;
+    });
+    CHECK(thread.pacer.sent(thread.now, Millis(1)) == Millis(0));
+    for (int pages = 1; pages <= 3; ++pages) {
       thread.goes_on(0, 0);
       CHECK(thread.page() == Millis(0));
+      CHECK(thread.looks == 1 + pages);
     }
   }
 
