@@ -6,8 +6,6 @@ using namespace mahavishnu;
 using base::ErrorCode;
 using base::Millis;
 using domain::Reason;
-using domain::TaskState;
-using support::read;
 using support::submitted;
 using support::World;
 
