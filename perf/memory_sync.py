@@ -1,8 +1,9 @@
 """How fast memories reach a memory server that takes 5, 100 or 200 ms for each, and what tasks lose.
 
 Goals: from the first call to the last answer ≤ 1.15 of ceil(items / connections) × latency, with 100 and
-10,000 items on 20 connections; tasks a second while it runs ≥ 0.95 of a server without one. Beside it
-the old way: 100 items one after another (old_sync.py).
+10,000 items on 20 connections; tasks a second while it runs ≥ 0.95 of a server without one, whether the
+memories are those of the tasks themselves or more wait than can be sent beside them. Beside it the old
+way: 100 items one after another (old_sync.py).
 
 The items wait in the outbox when the server starts; its handshake comes before the first call and is
 told by itself: it happens once in a server's life.
@@ -29,6 +30,7 @@ FEW, MANY = 100, 10_000
 def run(context, report):
     latencies = LATENCIES[:1] if context.quick else LATENCIES
     throughput(context, report)
+    throughput_behind_an_outage(context, report)
     for items in (FEW,) if context.quick else (FEW, MANY):
         for latency in latencies:
             catch_up(context, report, items, latency)
@@ -36,18 +38,28 @@ def run(context, report):
         old_way(context, report, latency)
 
 
-def put_in_outbox(data, count):
+def put_in_outbox(data, count, age_s=0):
     """So many memories of 1 KB that no memory server has seen."""
     journal = sqlite3.connect(os.path.join(data, "journal.db"))
     with journal:
         (last,) = journal.execute("SELECT coalesce(max(seq),0) FROM memories").fetchone()
-        now = int(time.time() * 1000)
+        now = int((time.time() - age_s) * 1000)
         for seq in range(last + 1, last + 1 + count):
             journal.execute(
                 "INSERT INTO memories(seq,id,time,content) VALUES(?,?,?,?)",
                 (seq, os.urandom(16), now, f"memory {seq}\n" + "x" * 1000),
             )
             journal.execute("INSERT INTO outbox(seq) VALUES(?)", (seq,))
+    journal.close()
+
+
+def put_back(data, count):
+    """The oldest memories into the outbox again: the server has indexed them, only sending is left."""
+    journal = sqlite3.connect(os.path.join(data, "journal.db"))
+    with journal:
+        journal.execute(
+            "INSERT INTO outbox(seq) SELECT seq FROM memories ORDER BY seq LIMIT ?", (count,)
+        )
     journal.close()
 
 
@@ -140,5 +152,58 @@ def throughput(context, report):
     report.add(
         "tasks while memories are sent / without",
         ratios(found["with"], found["without"]),
+        at_least=None if context.quick else 0.95,
+    )
+
+
+def throughput_behind_an_outage(context, report):
+    """Tasks while old memories wait, more than can be sent beside them, so that sending never ends: as
+    after an outage, or beside work that lasts. Both servers have the memories, and start before each
+    round."""
+    count = 200 if context.quick else 4000
+    true = shutil.which("true")
+    with context.scratch() as scratch, SlowServer(context, LATENCIES[0]) as buddy:
+        _, repos = make_repositories(scratch, 3)
+        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url + "/mcp"}
+        with Mahavishnu(context.binary, scratch, repos, env=env) as server, Mahavishnu(
+            context.binary, scratch, repos
+        ) as without:
+            for one in (server, without):
+                end(one.process)
+                put_in_outbox(one.data, MANY, age_s=600)
+                one.start()
+            wait_until_settled(server)
+            sent = []
+
+            def behind():
+                end(server.process)
+                put_back(server.data, MANY)
+                buddy.get("/reset")
+                server.start()
+                before = []
+                figure = tasks_per_second(
+                    server, true, count, lambda: before.append(buddy.get("/figures")["stores"])
+                )
+                after = buddy.get("/figures")["stores"]
+                if not before[0] < after < MANY:
+                    raise RuntimeError(f"{before[0]}, then {after} of {MANY} sent: this measures nothing")
+                sent.append((after - before[0]) * figure / count)
+                wait_until_settled(server)
+                return figure
+
+            def alone():
+                end(without.process)
+                without.start()
+                return tasks_per_second(without, true, count)
+
+            found = interleave(
+                {"behind": behind, "alone": alone},
+                1 if context.quick else max(context.rounds, 5),
+                warm_up=True,
+            )
+    report.add("memories of an outage sent while tasks run", sent, "/s")
+    report.add(
+        "tasks while an outage is made up for / without",
+        ratios(found["behind"], found["alone"]),
         at_least=None if context.quick else 0.95,
     )

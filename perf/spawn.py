@@ -88,13 +88,15 @@ def throughput(context, report, server, full):
     report.add("tasks / xargs -P4", ratios(found["tasks"], found["xargs"]))
 
 
-def tasks_per_second(server, true, count):
+def tasks_per_second(server, true, count, before_first=None):
     """From the first batch sent to the last task ended, all of them successful."""
     client = server.client()
     client.call(
         "pool_spawn", name="batch", max_workers=WORKERS, min_workers=WORKERS, max_queue=100000
     )
     time.sleep(0.2)
+    if before_first:
+        before_first()
     began = time.monotonic()
     batches = []
     for first in range(0, count, 1000):

@@ -185,13 +185,13 @@ void SessionBuddy::Courier::send_one(Fuse::Pass pass) {
     const std::lock_guard lock(mutex_);
     ++figures_.sent;
   }
-  pace(now, base::wall_now() - next.item->memory.time);
+  pace(now);
   group_.spawn(deliver(std::move(next), pass));
 }
 
 // Work goes first: while it fills the cores a page is sent now and then.
-void SessionBuddy::Courier::pace(MonoTime now, Millis age) {
-  const Millis pause = pacer_.sent(now, age);
+void SessionBuddy::Courier::pace(MonoTime now) {
+  const Millis pause = pacer_.sent(now);
   if (pause.count() == 0 || awaited_ > 0) return;
   send_again_ = now + pause;
   const std::lock_guard lock(mutex_);

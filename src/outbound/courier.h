@@ -36,7 +36,7 @@ class SessionBuddy::Courier {
   void read_ahead();
   bool read_page();
   void send_one(Fuse::Pass pass);
-  void pace(base::MonoTime now, base::Millis age);
+  void pace(base::MonoTime now);
   void connect();
   base::awaitable<void> do_connect(Fuse::Pass pass);
   base::awaitable<void> deliver(Backlog::Next next, Fuse::Pass pass);

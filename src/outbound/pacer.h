@@ -4,8 +4,8 @@
 // work fills them it waits most of its time, and the kernel counts both. What it still sends then
 // costs work more than its own few microseconds: threads woken, packets, caches. So once it has
 // waited several times as long as it ran, and not just for a moment, a page is sent and then a
-// pause made: sending goes on, slowly, and is as fast as ever when the work is done, or what is
-// sent has waited for a minute. A pure value: moments and times are passed in.
+// pause made: sending goes on, slowly, and is as fast as ever when the work is done. A pure value:
+// moments and times are passed in.
 #pragma once
 
 #include <chrono>
@@ -27,11 +27,10 @@ struct RunTimes {
 std::optional<RunTimes> run_times_here();
 
 struct PacerLimits {
-  int page = 20;                  // sent without a look
-  base::Millis look{100};         // apart, at least
-  int full = 5;                   // the cores are: waited so many times as long as ran
-  base::Millis pause{200};        // then
-  base::Millis patience{60'000};  // what is older is sent without one
+  int page = 20;            // sent without a look
+  base::Millis look{100};   // apart, at least
+  int full = 5;             // the cores are: waited so many times as long as ran
+  base::Millis pause{200};  // then
 };
 
 class Pacer {
@@ -40,8 +39,8 @@ class Pacer {
   using Times = std::function<std::optional<RunTimes>()>;
   Pacer(PacerLimits limits, Times times) : limits_(limits), times_(std::move(times)) {}
 
-  // One more was sent, of that age. How long to wait before the next; mostly not at all.
-  base::Millis sent(base::MonoTime now, base::Millis age);
+  // One more was sent. How long to wait before the next; mostly not at all.
+  base::Millis sent(base::MonoTime now);
 
  private:
   PacerLimits limits_;

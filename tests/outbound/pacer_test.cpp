@@ -17,12 +17,12 @@ struct Thread {
   std::optional<RunTimes> times = RunTimes{};
   int looks = 0;
   MonoTime now{std::chrono::seconds(1000)};
-  Pacer pacer{PacerLimits{3, Millis(50), 4, Millis(100), Millis(60'000)}, [this] {
+  Pacer pacer{PacerLimits{3, Millis(50), 4, Millis(100)}, [this] {
                 ++looks;
                 return times;
               }};
 
-  Thread() { CHECK(pacer.sent(now, Millis(1)) == Millis(0)); }  // from here on it counts
+  Thread() { CHECK(pacer.sent(now) == Millis(0)); }  // from here on it counts
 
   void goes_on(int ran_us, int waited_us, Millis time = Millis(50)) {
     now += time;
@@ -30,10 +30,10 @@ struct Thread {
     times->ran += std::chrono::microseconds(ran_us);
     times->waited += std::chrono::microseconds(waited_us);
   }
-  Millis page(Millis age = Millis(1)) {
-    CHECK(pacer.sent(now, age) == Millis(0));
-    CHECK(pacer.sent(now, age) == Millis(0));
-    return pacer.sent(now, age);
+  Millis page() {
+    CHECK(pacer.sent(now) == Millis(0));
+    CHECK(pacer.sent(now) == Millis(0));
+    return pacer.sent(now);
   }
 };
 
@@ -56,7 +56,7 @@ TEST_SUITE("pacer") {
     Thread thread;
     thread.pacer = Pacer(PacerLimits{3, Millis(50), 4}, [&thread] { return thread.times; });
     thread.goes_on(1000, 90'000);
-    CHECK(thread.pacer.sent(thread.now, Millis(1)) == Millis(0));
+    CHECK(thread.pacer.sent(thread.now) == Millis(0));
     thread.goes_on(1000, 0);
     CHECK(thread.page() == Millis(0));
   }
@@ -66,7 +66,7 @@ TEST_SUITE("pacer") {
     thread.goes_on(1000, 9000, Millis(10));
     CHECK(thread.page() == Millis(0));
     thread.goes_on(3000, 1000, Millis(40));
-    CHECK(thread.pacer.sent(thread.now, Millis(1)) == Millis(0));
+    CHECK(thread.pacer.sent(thread.now) == Millis(0));
     CHECK(thread.looks == 2);
   }
 
@@ -78,14 +78,6 @@ TEST_SUITE("pacer") {
     CHECK(thread.page() == Millis(0));
     thread.goes_on(1000, 5000);
     CHECK(thread.page() == Millis(100));
-  }
-
-  TEST_CASE("what has waited long enough is sent without a pause") {
-    Thread thread;
-    thread.goes_on(1000, 90'000);
-    CHECK(thread.page(Millis(60'000)) == Millis(100));
-    thread.goes_on(1000, 90'000);
-    CHECK(thread.page(Millis(60'001)) == Millis(0));
   }
 
   TEST_CASE("it looks once a page") {
@@ -115,7 +107,7 @@ TEST_SUITE("pacer") {
       ++thread.looks;
       return thread.times;
     });
-    CHECK(thread.pacer.sent(thread.now, Millis(1)) == Millis(0));
+    CHECK(thread.pacer.sent(thread.now) == Millis(0));
     for (int pages = 1; pages <= 3; ++pages) {
       thread.goes_on(0, 0);
       CHECK(thread.page() == Millis(0));

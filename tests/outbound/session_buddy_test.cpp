@@ -41,7 +41,7 @@ outbound::SessionBuddyOptions patient() {
 // As if work filled the cores: two memories a page, and a pause whose end nobody sees.
 outbound::SessionBuddyOptions crowded() {
   auto options = patient();
-  options.pace = {2, Millis(0), 3, std::chrono::hours(1), std::chrono::hours(1)};
+  options.pace = {2, Millis(0), 3, std::chrono::hours(1)};
   options.run_times = [looks = std::make_shared<int>(0)] {
     return outbound::RunTimes{{}, std::chrono::seconds(++*looks)};
   };
