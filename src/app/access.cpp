@@ -1,12 +1,11 @@
 #include "app/access.h"
+#include "base/sha256.h"
 
 #include <openssl/crypto.h>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
-
-#include "app/secrets.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -149,7 +148,7 @@ void Access::put_tokens(std::vector<NamedToken> tokens) {
 
 std::optional<std::string> Access::who(std::string_view token) {
   if (by_digest_.empty() || token.size() > kLongestToken) return std::nullopt;
-  const std::string digest = sha256_hex(token);
+  const std::string digest = base::sha256_hex(token);
   const auto found = by_digest_.find(digest);
   if (found == by_digest_.end() ||
       CRYPTO_memcmp(found->first.data(), digest.data(), digest.size()) != 0) {

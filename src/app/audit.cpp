@@ -1,9 +1,9 @@
 #include "app/audit.h"
+#include "base/sha256.h"
 
 #include <algorithm>
 #include <array>
 
-#include "app/secrets.h"
 #include "control/one_shot.h"
 #include "rpc/codec.h"
 #include "rpc/text_member.h"
@@ -25,7 +25,7 @@ constexpr const char* kResources = "(resources/read)";
 constexpr const char* kPrompts = "(prompts/get)";
 constexpr const char* kNobody = "(nobody)";
 
-std::string hash(const Json& arguments) { return sha256_hex(rpc::dump(arguments)); }
+std::string hash(const Json& arguments) { return base::sha256_hex(rpc::dump(arguments)); }
 
 bool is_counted(const mcp::Tool& tool) {
   return tool.effect == mcp::Effect::ReadOnly || tool.toolset == kMessages;

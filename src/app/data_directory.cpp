@@ -11,7 +11,7 @@
 #include <sstream>
 #include <utility>
 
-#include "app/secrets.h"
+#include "base/sha256.h"
 #include "base/time.h"
 
 namespace mahavishnu::app {
@@ -68,7 +68,7 @@ Status make_private_folder(const std::string& path) {
 std::string socket_path(const std::string& data, const Environment& environment) {
   const std::string usual = data + "/mahavishnu.sock";
   if (usual.size() <= kLongestSocketPath) return usual;
-  const std::string file = "/" + sha256_hex(data).substr(0, 24) + ".sock";
+  const std::string file = "/" + base::sha256_hex(data).substr(0, 24) + ".sock";
   const std::string runtime = lookup(environment, "XDG_RUNTIME_DIR");
   const std::string in_runtime = runtime + "/mahavishnu" + file;
   if (runtime.starts_with('/') && in_runtime.size() <= kLongestSocketPath) return in_runtime;

@@ -2,14 +2,15 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
+
+#include "base/base64.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -21,33 +22,6 @@ using base::Status;
 
 constexpr std::size_t kLongestSecret = 16384;  // a signed one may be long
 constexpr std::size_t kShortestToken = 32;
-
-using Digest = std::array<unsigned char, 32>;
-
-Digest sha256(std::string_view text) {
-  Digest digest;
-  // Found once, for good: SHA256() looks for it every time, which takes longer than a short text.
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, algorithm, nullptr) != 1) {
-    throw std::runtime_error("OpenSSL cannot make a SHA-256");  // never a digest of chance
-  }
-  return digest;
-}
-
-std::string base64url(const unsigned char* bytes, std::size_t size) {
-  constexpr std::string_view kLetters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (std::size_t i = 0; i < size; ++i) {
-    bits = (bits << 8U) | bytes[i];
-    for (held += 8; held >= 6; held -= 6)
-      text += kLetters[(bits >> static_cast<unsigned>(held - 6)) & 63U];
-  }
-  if (held > 0) text += kLetters[(bits << static_cast<unsigned>(6 - held)) & 63U];
-  return text;
-}
 
 // What is to stand in `file`, beside it and on the disk; its name.
 Result<std::string> write_draft(const std::string& file, const std::string& text) {
@@ -82,24 +56,12 @@ Status write_once(const std::string& file, const std::string& text) {
 
 }  // namespace
 
-std::string sha256_hex(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto bytes = sha256(text);
-  std::string hex;
-  hex.reserve(2 * bytes.size());
-  for (const unsigned char byte : bytes) {
-    hex += kDigits[byte >> 4U];
-    hex += kDigits[byte & 15U];
-  }
-  return hex;
-}
-
 Result<std::string> make_token() {
   std::array<unsigned char, 32> bytes;
   if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
     return fail(ErrorCode::Unavailable, "the system gave no randomness for a token");
   }
-  return base64url(bytes.data(), bytes.size());
+  return base::encode_base64url({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 Result<std::string> read_private(const std::string& file, const char* what, std::size_t most) {

@@ -4,7 +4,6 @@
 // Its text is never logged; it is printed once, when it was made. Any thread.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,9 +11,6 @@
 #include "base/result.h"
 
 namespace mahavishnu::app {
-
-// Hex digits, lower case.
-std::string sha256_hex(std::string_view text);
 
 // 43 characters of base64url.
 base::Result<std::string> make_token();

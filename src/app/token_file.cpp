@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "app/secrets.h"
+#include "base/sha256.h"
 #include "domain/pool_settings.h"
 #include "rpc/codec.h"
 
@@ -262,7 +263,7 @@ Result<std::string> add_token(const std::string& file, NamedToken token) {
   auto secret = make_token();
   if (!secret) return secret;
   std::string text = std::string(kTokenPrefix) + *secret;
-  token.digest = sha256_hex(text);
+  token.digest = base::sha256_hex(text);
   auto added = change_tokens(file, [&token](std::vector<NamedToken>& tokens) -> Status {
     for (const NamedToken& other : tokens) {
       if (other.name != token.name) continue;

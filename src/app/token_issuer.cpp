@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "app/jwt.h"
-#include "app/secrets.h"
 #include "base/log.h"
+#include "base/sha256.h"
 
 namespace mahavishnu::app {
 namespace {
@@ -33,7 +33,7 @@ std::string caller_of(const Grant& grant) {
       for (const std::string& one : *list) all += std::to_string(one.size()) + ":" + one;
       all += ';';
     }
-    name += "." + sha256_hex(all).substr(0, kBoundsDigits);
+    name += "." + base::sha256_hex(all).substr(0, kBoundsDigits);
   }
   return name + ":" + grant.subject;
 }
@@ -79,7 +79,7 @@ Result<std::string> TokenIssuer::who(std::string_view token) {
   if (token.size() > kLongestJwt) {
     return fail(ErrorCode::Unauthenticated, "the token is longer than 8192 characters");
   }
-  const std::string digest = sha256_hex(token);
+  const std::string digest = base::sha256_hex(token);
   const auto now = clocks_.wall();
   if (const Verdict* known = verdicts_.find(digest); known && known->grant.expires > now) {
     access_.welcome(known->caller, known->grant);

@@ -1,5 +1,7 @@
 #include "base/base64.h"
 
+#include <algorithm>
+
 namespace mahavishnu::base {
 namespace {
 
@@ -20,6 +22,14 @@ std::string encode_base64(std::string_view bytes) {
       out += at + i <= bytes.size() ? kDigits[bits >> (18 - 6 * i) & 63] : '=';
     }
   }
+  return out;
+}
+
+std::string encode_base64url(std::string_view bytes) {
+  std::string out = encode_base64(bytes);
+  out.erase(std::find(out.begin(), out.end(), '='), out.end());
+  std::replace(out.begin(), out.end(), '+', '-');
+  std::replace(out.begin(), out.end(), '/', '_');
   return out;
 }
 

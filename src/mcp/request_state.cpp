@@ -1,11 +1,7 @@
 #include "mcp/request_state.h"
 
-#include <openssl/evp.h>
-
-#include <array>
-#include <stdexcept>
-
 #include "base/base64.h"
+#include "base/sha256.h"
 #include "rpc/codec.h"
 
 namespace mahavishnu::mcp {
@@ -29,13 +25,7 @@ RequestState::RequestState(std::string key, std::chrono::milliseconds lives)
 
 std::string RequestState::digest(std::string_view caller, std::string_view method,
                                  const Json& params) {
-  const std::string text = rpc::dump(Json::array({caller, method, params}));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned size = 0;
-  if (EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr) != 1) {
-    throw std::runtime_error("SHA-256 is not available");
-  }
-  return base::encode_base64({reinterpret_cast<const char*>(out.data()), size});
+  return base::sha256_hex(rpc::dump(Json::array({caller, method, params})));
 }
 
 base::Result<std::string> RequestState::seal(const Answers& answers, std::string_view digest,

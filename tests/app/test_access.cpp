@@ -9,6 +9,7 @@
 #include "app/secrets.h"
 #include "app/token_file.h"
 #include "app/token_watch.h"
+#include "base/sha256.h"
 #include "scratch.h"
 #include "three_tools.h"
 
@@ -88,7 +89,7 @@ TEST_SUITE("token file") {
     added(file, named("dashboard"));
     const auto tokens = read_tokens(file).value();
     REQUIRE(tokens.size() == 2);
-    token.digest = sha256_hex(text);
+    token.digest = base::sha256_hex(text);
     CHECK(tokens[0] == token);
     CHECK(tokens[1].bounds.none());
     CHECK(read_private(file, "file", 10000).value().find(text.substr(4)) == std::string::npos);
@@ -218,7 +219,7 @@ TEST_SUITE("Access") {
     CHECK(desk.access.who(ci).value() == "ci");
     CHECK(desk.access.who(web).value() == "web");
     for (const std::string& other :
-         {std::string(), ci.substr(1), ci + "x", std::string(100000, 'a'), sha256_hex(ci),
+         {std::string(), ci.substr(1), ci + "x", std::string(100000, 'a'), base::sha256_hex(ci),
           std::string("\xff\x00\x01", 3)}) {
       CHECK(!desk.access.who(other));
     }

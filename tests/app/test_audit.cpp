@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "app/audit.h"
-#include "app/secrets.h"
+#include "base/sha256.h"
 #include "three_tools.h"
 
 namespace mahavishnu::app {
@@ -119,7 +119,7 @@ TEST_SUITE("Audit") {
     CHECK(row.tool == "task_submit");
     CHECK(row.outcome == "ok");
     CHECK(row.made == "task_7");
-    CHECK(row.arguments == sha256_hex(R"({"command":"secret"})"));
+    CHECK(row.arguments == base::sha256_hex(R"({"command":"secret"})"));
     CHECK(world.trail.waiting.empty());
   }
 
@@ -195,7 +195,7 @@ TEST_SUITE("Audit") {
     world.audit.decided("ci", kRun, {}, base::fail(ErrorCode::Exhausted, "too many"));
     REQUIRE(world.trail.rows.size() == 2);
     CHECK(world.trail.rows[0].decision == domain::AuditDecision::Denied);
-    CHECK(world.trail.rows[0].arguments == sha256_hex(R"({"pool":"p"})"));
+    CHECK(world.trail.rows[0].arguments == base::sha256_hex(R"({"pool":"p"})"));
     CHECK(world.trail.rows[1].decision == domain::AuditDecision::Limited);
     world.audit.flush();
     REQUIRE(world.trail.rows.size() == 3);
