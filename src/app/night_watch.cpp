@@ -167,7 +167,24 @@ base::awaitable<void> NightWatch::stop() {
     news_.workflow_failed(ended.workflow, "", ended.status, moment());
   }
   if (service_ != nullptr) tell();
-  for (const auto& sender : senders_) sender->stop(kStopGrace);
+  co_await end_senders();
+}
+
+// All at once and beside the control thread: who hangs may take the whole grace.
+base::awaitable<void> NightWatch::end_senders() {
+  asio::thread_pool aside(senders_.size());
+  asio::steady_timer ended(timer_.get_executor(), asio::steady_timer::time_point::max());
+  std::size_t left = senders_.size();
+  for (const auto& sender : senders_) {
+    asio::post(aside, [&, ending = sender.get()] {
+      ending->stop(kStopGrace);
+      asio::post(ended.get_executor(), [&] {
+        if (--left == 0) ended.cancel();
+      });
+    });
+  }
+  while (left > 0) co_await ended.async_wait(base::as_result);
+  aside.join();
 }
 
 void NightWatch::add_metrics(control::Metrics& metrics) const {

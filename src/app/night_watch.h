@@ -51,6 +51,7 @@ class NightWatch {
   };
   base::awaitable<void> run();
   base::awaitable<void> name_workflows();
+  base::awaitable<void> end_senders();
   void tell();
 
   NightNews news_;

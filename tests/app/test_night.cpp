@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/night_news.h"
+#include "app/night_watch.h"
 #include "app/notice_command.h"
 #include "rpc/json.h"
 #include "scratch.h"
@@ -192,6 +193,44 @@ TEST_CASE("a long night is cut in its list, and says how much more there was") {
   const Json notice = Json::parse(night.news.due(night.now));
   CHECK(notice["notices"].size() == 50);
   CHECK(notice["more"] == 10);
+}
+
+TEST_SUITE_END();
+
+TEST_SUITE_BEGIN("night watch");
+
+namespace {
+
+// Carries once the control thread has had a turn.
+struct WaitingWay final : outbound::NoticeWay {
+  explicit WaitingWay(std::shared_future<void> turned) : turn(std::move(turned)) {}
+  std::string name() const override { return "test"; }
+  base::Status carry(const std::string&) override {
+    turn.wait();
+    return {};
+  }
+  void cut() override {}
+  std::shared_future<void> turn;
+};
+
+}  // namespace
+
+TEST_CASE("the control thread goes on while the last notices go out") {
+  asio::io_context control;
+  std::promise<void> turned;
+  const auto turn = turned.get_future().share();
+  app::NightWatch::Senders senders;
+  for (int i = 0; i < 2; ++i) {
+    senders.push_back(std::make_unique<outbound::NoticeSender>(std::make_unique<WaitingWay>(turn)));
+    senders.back()->send("the last one");
+  }
+  app::NightWatch watch(control.get_executor(), Night::options(), std::move(senders), nullptr);
+  asio::co_spawn(control, watch.stop(), asio::detached);
+  asio::post(control, [&] { turned.set_value(); });
+  control.run();
+  control::Metrics metrics;
+  watch.add_metrics(metrics);
+  CHECK(metrics.counters["notices_sent"] == 2);
 }
 
 TEST_SUITE_END();
