@@ -21,6 +21,7 @@ constexpr std::size_t kWorthWriting = 4096;          // rows; fewer wait for com
 constexpr std::chrono::milliseconds kPatience{250};  // … for this long
 constexpr std::chrono::minutes kSweepEvery{1};       // when nothing happens
 constexpr int kNice = 10;                            // whoever waits for an answer goes first
+constexpr std::size_t kPressing = 4;                 // a queue this part full is not kept waiting
 constexpr std::int64_t kSweepRows = 1000;            // in one transaction
 constexpr std::size_t kSweepsAPass = 64;
 constexpr std::int64_t kLeastSpare = 16;  // pages
@@ -148,7 +149,13 @@ bool EventLog::queue(LogEntry entry) {
 void EventLog::wake(std::size_t before) {
   const bool first = before == 0 && !queued_.empty();
   const bool enough = before < kWorthWriting && queued_.size() >= kWorthWriting;
-  if (first || enough) wake_.notify_one();
+  if (first || enough || is_pressed()) wake_.notify_one();
+}
+
+// It is filling faster than rows are written with pauses. The mutex is held.
+bool EventLog::is_pressed() const {
+  return queued_.size() > options_.max_queued / kPressing ||
+         queued_bytes_ > options_.max_queued_bytes / kPressing;
 }
 
 void EventLog::add(std::vector<LogEntry> entries) {
@@ -215,7 +222,7 @@ EventLog::Counts EventLog::counts() const {
 void EventLog::run() {
   is_writer = true;
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
-  const auto urgent = [this] { return stopping_ || !asked_.empty(); };
+  const auto urgent = [this] { return is_urgent(); };
   std::vector<LogEntry> entries;  // takes turns with the queue: both keep their room
   std::unique_lock lock(mutex_);
   while (!ended_) {
@@ -226,6 +233,7 @@ void EventLog::run() {
     entries.swap(queued_);
     queued_bytes_ = 0;
     const auto asked = std::exchange(asked_, {});
+    awaited_ = !asked.empty();
     const auto sent = std::exchange(sent_, std::nullopt);
     ended_ = stopping_;
     lock.unlock();
@@ -268,15 +276,23 @@ void EventLog::write_sent(std::int64_t up_to) {
 }
 
 Status EventLog::write(std::vector<LogEntry>& entries) {
-  for (auto& entry : entries) place(entry);
   if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
   std::int64_t seq = newest_;
-  for (const auto& entry : entries) {
+  for (auto& entry : entries) {
+    place(entry);
     if (auto done = insert(++seq, entry); !done) return done;
+    if ((seq - newest_) % options_.slice == 0) pause();
   }
   auto done = database_.execute("COMMIT");
   if (done) newest_ = seq;
   return done;
+}
+
+// Thousands of rows at once would take a core from those who wait for an answer for many
+// milliseconds, niced or not; so they are written in slices. Nobody else writes this file.
+void EventLog::pause() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, options_.pause, [this] { return awaited_ || is_urgent() || is_pressed(); });
 }
 
 Status EventLog::insert(std::int64_t seq, const LogEntry& entry) {
@@ -311,6 +327,7 @@ void EventLog::sweep(std::size_t written) {
   const std::size_t most = std::min(kSweepsAPass, 1 + 2 * written / kSweepRows);
   for (std::size_t batch = 0; batch < most; ++batch) {
     if (sweep_batch().value_or(0) == 0) return;
+    pause();
   }
 }
 

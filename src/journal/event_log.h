@@ -40,6 +40,8 @@ class EventLog final : public base::LogFollower {
     std::int64_t max_bytes =
         256 << 20;  // of the file, but for its write-ahead log; 0: keep nothing
     std::function<base::WallTime()> now = base::wall_now;
+    std::int64_t slice = 64;  // rows, and then a
+    base::Millis pause{2};    // … unless somebody waits or the queue fills up
   };
   struct Counts {
     std::uint64_t written = 0;
@@ -75,7 +77,10 @@ class EventLog final : public base::LogFollower {
            std::int64_t newest);
   bool queue(domain::LogEntry entry);  // the mutex is held
   void wake(std::size_t before);       // the same; `before`: how many were queued
+  bool is_urgent() const { return stopping_ || !asked_.empty(); }  // the same
+  bool is_pressed() const;                                         // the same
   void run();
+  void pause();
   void write_all(std::vector<domain::LogEntry>& entries);
   Status write(std::vector<domain::LogEntry>& entries);
   Status insert(std::int64_t seq, const domain::LogEntry& entry);
@@ -97,6 +102,7 @@ class EventLog final : public base::LogFollower {
   std::vector<domain::LogEntry> queued_;
   std::size_t queued_bytes_ = 0;
   std::vector<std::function<void()>> asked_;
+  bool awaited_ = false;              // what is being written
   std::optional<std::int64_t> sent_;  // to be kept
   Counts counts_;
   bool stopping_ = false;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 #include <optional>
+#include <thread>
 
 #include "journal/event_query.h"
 #include "journal/schema.h"
@@ -82,6 +83,42 @@ TEST_SUITE("EventLog") {
     CHECK(log->counts().written == 10);
     CHECK(log->counts().dropped == 15);
     CHECK(ask(directory, "SELECT count(*) FROM events") == 10);
+  }
+
+  TEST_CASE("between slices it pauses, but not while somebody waits for what is written") {
+    TempDirectory directory;
+    auto options = limits();
+    options.slice = 10;
+    options.pause = std::chrono::hours(1);
+    auto log = open_log(directory, options);
+    log->add(entries(1000));
+    settle(*log);
+    CHECK(log->counts().written == 1000);
+    log->add(entries(1000));
+    log->stop();
+    CHECK(log->counts().written == 2000);
+  }
+
+  TEST_CASE("nor while the queue fills up, with entries or with their texts") {
+    for (const std::string& text : {std::string(), std::string(100'000, 'x')}) {
+      TempDirectory directory;
+      auto options = limits();
+      options.max_queued = text.empty() ? 400 : 32768;
+      options.slice = 10;
+      options.pause = std::chrono::hours(1);
+      auto log = open_log(directory, options);
+      std::promise<void> written;
+      log->on_written([&written] { written.set_value(); });
+      log->add(entries(10));
+      // Taken for writing after some moments, and then in the pause.
+      while (log->counts().queued > 0) std::this_thread::yield();
+      log->add(entries(101, text));
+      written.get_future().wait();
+      CHECK(log->counts().written == 10);
+      log->on_written({});
+      log->stop();
+      CHECK(log->counts().written == 111);
+    }
   }
 
   TEST_CASE("long texts fill the queue as well") {
