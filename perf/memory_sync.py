@@ -188,7 +188,7 @@ def throughput_behind_an_outage(context, report):
                     server, true, count, lambda: before.append(buddy.get("/figures")["stores"])
                 )
                 after = buddy.get("/figures")["stores"]
-                if not before[0] < after < MANY:
+                if not before[0] < after < MANY and not context.quick:
                     raise RuntimeError(f"{before[0]}, then {after} of {MANY} sent: this measures nothing")
                 sent.append((after - before[0]) * figure / count)
                 wait_until_settled(server)

@@ -36,9 +36,9 @@ std::vector<Json> EventReader::take(std::string_view body, bool last) {
 }
 
 void EventReader::take_line(std::string_view line, std::vector<Json>& messages) {
-  if (line.starts_with("data:")) {
-    line.remove_prefix(line.starts_with("data: ") ? 6 : 5);
-    data_.append(data_.empty() ? "" : "\n").append(line);
+  if (line == "data" || line.starts_with("data:")) {
+    line.remove_prefix(std::min(line.size(), std::size_t{line.starts_with("data: ") ? 6U : 5U}));
+    data_.append(line).append("\n");
   } else if (line.empty() && !data_.empty()) {
     Json message = Json::parse(std::exchange(data_, {}), nullptr, false);
     if (message.is_object()) messages.push_back(std::move(message));

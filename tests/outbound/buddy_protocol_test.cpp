@@ -260,6 +260,17 @@ TEST_SUITE("events that grow") {
     }
   }
 
+  TEST_CASE("a line of data that is empty is one, with a colon or without") {
+    for (const std::string first : {"data\n", "data:\n", "data: \n"}) {
+      CAPTURE(first);
+      CHECK(EventReader().take(first + "data:{}\n\n").size() == 1);
+      // What begins with an empty line does not begin with a byte order mark.
+      CHECK(EventReader().take(first + "data:\xEF\xBB\xBF{}\n\n").empty());
+      CHECK(EventReader().take(first + "\n").empty());
+    }
+    CHECK(EventReader().take("data\xC3\xA4:1\ndatab: {}\n\n").empty());
+  }
+
   TEST_CASE("an event at the end need not be closed, but is only taken as the last") {
     const std::string body = "data: {\"id\":1}\n\ndata: {\"id\":2}";
     EventReader reader;
