@@ -108,12 +108,14 @@ TEST_SUITE("EventLog") {
       options.pause = std::chrono::hours(1);
       auto log = open_log(directory, options);
       std::promise<void> written;
+      auto told = written.get_future();
       log->on_written([&written] { written.set_value(); });
       log->add(entries(10));
       // Taken for writing after some moments, and then in the pause.
       while (log->counts().queued > 0) std::this_thread::yield();
+      CHECK(told.wait_for(Millis(50)) == std::future_status::timeout);
       log->add(entries(101, text));
-      written.get_future().wait();
+      told.wait();
       CHECK(log->counts().written == 10);
       log->on_written({});
       log->stop();
