@@ -1,11 +1,12 @@
 #include "app/access.h"
-#include "base/sha256.h"
 
 #include <openssl/crypto.h>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
+
+#include "base/sha256.h"
 
 namespace mahavishnu::app {
 namespace {

@@ -1,9 +1,9 @@
 #include "app/audit.h"
-#include "base/sha256.h"
 
 #include <algorithm>
 #include <array>
 
+#include "base/sha256.h"
 #include "control/one_shot.h"
 #include "rpc/codec.h"
 #include "rpc/text_member.h"
