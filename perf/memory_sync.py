@@ -8,6 +8,7 @@ way: 100 items one after another (old_sync.py).
 The items wait in the outbox when the server starts; its handshake comes before the first call and is
 told by itself: it happens once in a server's life.
 """
+import contextlib
 import math
 import os
 import shutil
@@ -122,33 +123,39 @@ def old_way(context, report, latency):
     report.add(f"{FEW} items at {latency} ms the old way ({found['client']})", found["seconds"], "s")
 
 
-def throughput(context, report):
-    """Tasks while the memories of those that ended are sent, beside a server that sends none."""
-    count = 200 if context.quick else 4000
-    true = shutil.which("true")
+@contextlib.contextmanager
+def two_servers(context):
+    """A memory server, a server that sends to it, and one that has none."""
     with context.scratch() as scratch, SlowServer(context, LATENCIES[0]) as buddy:
         _, repos = make_repositories(scratch, 3)
         env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url + "/mcp"}
         with Mahavishnu(context.binary, scratch, repos, env=env) as server, Mahavishnu(
             context.binary, scratch, repos
         ) as without:
+            yield buddy, server, without
 
-            shares = []
 
-            def sending():
-                before = buddy.get("/figures")["stores"]
-                figure = tasks_per_second(server, true, count)
-                shares.append(100 * (buddy.get("/figures")["stores"] - before) / count)
-                if shares[-1] == 0 and not context.quick:
-                    raise RuntimeError("no memory was sent beside the tasks: this measures nothing")
-                wait_until_settled(server)  # the other side's turn begins after it
-                return figure
+def throughput(context, report):
+    """Tasks while the memories of those that ended are sent, beside a server that sends none."""
+    count = 200 if context.quick else 4000
+    true = shutil.which("true")
+    with two_servers(context) as (buddy, server, without):
+        shares = []
 
-            found = interleave(
-                {"with": sending, "without": lambda: tasks_per_second(without, true, count)},
-                1 if context.quick else max(context.rounds, 5),
-                warm_up=True,
-            )
+        def sending():
+            before = buddy.get("/figures")["stores"]
+            figure = tasks_per_second(server, true, count)
+            shares.append(100 * (buddy.get("/figures")["stores"] - before) / count)
+            if shares[-1] == 0 and not context.quick:
+                raise RuntimeError("no memory was sent beside the tasks: this measures nothing")
+            wait_until_settled(server)  # the other side's turn begins after it
+            return figure
+
+        found = interleave(
+            {"with": sending, "without": lambda: tasks_per_second(without, true, count)},
+            1 if context.quick else max(context.rounds, 5),
+            warm_up=True,
+        )
     report.add(f"/bin/true, {WORKERS} workers, while memories are sent: tasks/s", found["with"])
     report.add(f"/bin/true, {WORKERS} workers, no memory server: tasks/s", found["without"])
     report.add("memories taken before the last task ended", shares, "%")
@@ -165,45 +172,40 @@ def throughput_behind_an_outage(context, report):
     round."""
     count = 200 if context.quick else 4000
     true = shutil.which("true")
-    with context.scratch() as scratch, SlowServer(context, LATENCIES[0]) as buddy:
-        _, repos = make_repositories(scratch, 3)
-        env = {"MAHAVISHNU_SESSION_BUDDY_URL": buddy.url + "/mcp"}
-        with Mahavishnu(context.binary, scratch, repos, env=env) as server, Mahavishnu(
-            context.binary, scratch, repos
-        ) as without:
-            for one in (server, without):
-                end(one.process)
-                put_in_outbox(one.data, MANY, age_s=600)
-                one.start()
-            wait_until_settled(server)
-            sent = []
+    with two_servers(context) as (buddy, server, without):
+        for one in (server, without):
+            end(one.process)
+            put_in_outbox(one.data, MANY, age_s=600)
+            one.start()
+        wait_until_settled(server)
+        sent = []
 
-            def behind():
-                end(server.process)
-                put_back(server.data, MANY)
-                buddy.get("/reset")
-                server.start()
-                before = []
-                figure = tasks_per_second(
-                    server, true, count, lambda: before.append(buddy.get("/figures")["stores"])
-                )
-                after = buddy.get("/figures")["stores"]
-                if not before[0] < after < MANY and not context.quick:
-                    raise RuntimeError(f"{before[0]}, then {after} of {MANY} sent: this measures nothing")
-                sent.append((after - before[0]) * figure / count)
-                wait_until_settled(server)
-                return figure
-
-            def alone():
-                end(without.process)
-                without.start()
-                return tasks_per_second(without, true, count)
-
-            found = interleave(
-                {"behind": behind, "alone": alone},
-                1 if context.quick else max(context.rounds, 5),
-                warm_up=True,
+        def behind():
+            end(server.process)
+            put_back(server.data, MANY)
+            buddy.get("/reset")
+            server.start()
+            before = []
+            figure = tasks_per_second(
+                server, true, count, lambda: before.append(buddy.get("/figures")["stores"])
             )
+            after = buddy.get("/figures")["stores"]
+            if not before[0] < after < MANY and not context.quick:
+                raise RuntimeError(f"{before[0]}, then {after} of {MANY} sent: this measures nothing")
+            sent.append((after - before[0]) * figure / count)
+            wait_until_settled(server)
+            return figure
+
+        def alone():
+            end(without.process)
+            without.start()
+            return tasks_per_second(without, true, count)
+
+        found = interleave(
+            {"behind": behind, "alone": alone},
+            1 if context.quick else max(context.rounds, 5),
+            warm_up=True,
+        )
     report.add("memories of an outage sent while tasks run", sent, "/s")
     report.add(
         "tasks while an outage is made up for / without",
