@@ -25,7 +25,8 @@ class OutgoingConnection {
   OutgoingConnection(const Origin& origin, const HttpClientOptions& options, HostLookup& lookup);
   ~OutgoingConnection();
 
-  // A connection is there when a call comes; nothing where there is one, or with TLS.
+  // A connection is there when a call comes, and its thread has been through one; nothing where
+  // there is one, or with TLS.
   void open(base::MonoTime until);
 
   struct Outcome {
@@ -51,6 +52,7 @@ class OutgoingConnection {
   bool was_cut() const;
   void gather(bool on);
   void close();
+  void rehearse(base::MonoTime until);
   base::Status connect(base::MonoTime until);
   base::Error broken(int error, base::MonoTime until) const;
   base::Result<HttpReply> exchange(const HttpCall& call, bool gzip, base::MonoTime until,

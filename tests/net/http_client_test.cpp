@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
+#include <filesystem>
 #include <future>
 #include <set>
 
@@ -174,6 +175,21 @@ TEST_SUITE("http client") {
     for (int i = 0; i < 3; ++i) replies.push_back(caller.begin({}));
     for (auto& reply : replies) CHECK(reply.get().has_value());
     CHECK(peer.connections() == 3);
+  }
+
+  TEST_CASE("connections that were made before their calls leave no descriptor behind") {
+    const auto open = [] {
+      const std::filesystem::directory_iterator all("/proc/self/fd");
+      return std::distance(begin(all), end(all));
+    };
+    const auto before = open();
+    {
+      Peer peer(echo);
+      Caller caller(peer.url(), patient());
+      caller.client->warm(3);
+      while (peer.connections() < 3) std::this_thread::yield();
+    }
+    CHECK(open() == before);
   }
 
   TEST_CASE("a connection nobody uses goes, and the next call makes another") {
