@@ -139,6 +139,21 @@ void HttpClient::warm(std::size_t connections) {
   work_.notify_all();
 }
 
+void HttpClient::withdraw() {
+  std::deque<Job> left;
+  {
+    const std::lock_guard lock(mutex_);
+    left = std::exchange(queue_, {});
+  }
+  cancel(std::move(left), "are taken back");
+}
+
+void HttpClient::cancel(std::deque<Job> jobs, const char* why) {
+  for (Job& job : jobs) {
+    job.answer(fail(ErrorCode::Cancelled, "calls to " + origin_.str() + " " + why));
+  }
+}
+
 // One more thread, if there may be one. Under the lock.
 void HttpClient::hire() {
   if (workers_.size() >= options_.connections) return;
@@ -307,9 +322,7 @@ void HttpClient::stop() {
     work_.notify_all();
     guard_wake_.notify_all();
   }
-  for (Job& job : left) {
-    job.answer(fail(ErrorCode::Cancelled, "calls to " + origin_.str() + " have ended"));
-  }
+  cancel(std::move(left), "have ended");
   for (const auto& worker : workers_) {
     if (worker->thread.joinable()) worker->thread.join();
   }

@@ -76,8 +76,9 @@ struct HttpClientOptions {
 
 class HttpClient {
  public:
-  // On one of the client's threads, or inside stop(); exactly once. Deadline: a limit has passed;
-  // Unavailable: no connection, or it broke; Exhausted: too many calls wait; Cancelled: stopped.
+  // On one of the client's threads, or inside stop() or withdraw(); exactly once. Deadline: a limit
+  // has passed; Unavailable: no connection, or it broke; Exhausted: too many calls wait; Cancelled:
+  // stopped or withdrawn.
   // An answer of any status is an answer.
   using Answer = std::function<void(base::Result<HttpReply>)>;
   struct Stats {
@@ -103,6 +104,8 @@ class HttpClient {
   // So many connections are about to be needed: they are made now, in parallel (with TLS only when
   // a call comes). At most the bound; no call is sent.
   void warm(std::size_t connections);
+  // Calls that wait for a connection are answered with Cancelled; those under way go on.
+  void withdraw();
   const Origin& origin() const { return origin_; }
   Stats stats() const;
   void stop();  // idempotent
@@ -124,6 +127,7 @@ class HttpClient {
   void watch(Worker& worker, base::MonoTime until);
   void guard();
   void bury();
+  void cancel(std::deque<Job> jobs, const char* why);
 
   const Origin origin_;
   const HttpClientOptions options_;
@@ -133,7 +137,7 @@ class HttpClient {
   std::condition_variable work_, guard_wake_;
   std::deque<Job> queue_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::size_t free_ = 0;     // workers without a call
+  std::size_t free_ = 0;  // workers without a call
   base::MonoTime guard_at_ = base::MonoTime::max();
   base::MonoTime failing_since_{};
   bool takes_gzip_ = false;

@@ -27,6 +27,7 @@ constexpr Millis kConnectAgain{200};
 constexpr int kMostConnectPauses = 5;  // doublings
 constexpr int kMostRepeats = 2;        // of an item in a session that has just been made
 constexpr std::size_t kMostUnsettled = 1000;
+constexpr std::size_t kReadyToRest = 10;  // calls; a few connections would be through with theirs
 constexpr long kSearchAgainMs = 1000;
 
 }  // namespace
@@ -38,7 +39,7 @@ SessionBuddy::Courier::Courier(asio::any_io_executor control, SessionBuddyOption
       options_(std::move(options)),
       outbox_(outbox),
       fuse_(std::move(fuse)),
-      thread_([this] { pump(); }),
+      thread_([this] { pump(); }, [this] { return may_rest(); }),
       client_(std::move(client)),
       session_(thread_.io().get_executor(), *client_, options_.session),
       backlog_(options_.backlog),
@@ -133,10 +134,17 @@ void SessionBuddy::Courier::pump() {
   if (stopping_) finish();
 }
 
-// While all goes well some calls lie ready in the client's queue: a connection that has its answer
-// takes the next at once, and does not wait for this thread to be given a core.
+// While all goes well as many calls lie ready in the client's queue as are under way: a connection
+// that has its answer takes the next at once, and does not wait for this thread.
 std::size_t SessionBuddy::Courier::most_under_way() const {
-  return window_ < options_.http.connections ? window_ : window_ + window_ / 4;
+  return window_ < options_.http.connections ? window_ : window_ * 2;
+}
+
+// Answers come in bursts, and this thread goes before the client's, which run in the idle class: to
+// judge each answer as it comes is to take a core from those that read the others.
+bool SessionBuddy::Courier::may_rest() const {
+  const std::size_t enough = std::max(window_ / 2, kReadyToRest);
+  return backlog_.under_way() > window_ + enough && !stopping_;
 }
 
 std::int64_t SessionBuddy::Courier::calls_at_once() const {
@@ -288,6 +296,7 @@ void SessionBuddy::Courier::failed(Fuse::Pass pass, const std::string& error) {
                       error);
   }
   window_ = 1;
+  client_->withdraw();  // what lies ready would meet the same
   if (session_.fell_back()) session_.forget(session_.conversation());
 }
 

@@ -32,6 +32,7 @@ class SessionBuddy::Courier {
   void wake_at(base::MonoTime when);
   void pump();
   std::size_t most_under_way() const;
+  bool may_rest() const;
   std::int64_t calls_at_once() const;
   void read_ahead();
   bool read_page();

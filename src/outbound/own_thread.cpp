@@ -7,14 +7,22 @@ namespace mahavishnu::outbound {
 namespace {
 
 constexpr int kNice = 19;  // what work leaves over
+constexpr base::Millis kRest{2};
 
 }  // namespace
 
 void OwnThread::start() {
   thread_ = std::thread([this] {
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
-    io_.run();
+    run();
   });
+}
+
+void OwnThread::run() {
+  while (io_.run_one() > 0) {
+    io_.poll();
+    if (may_rest_()) std::this_thread::sleep_for(kRest);
+  }
 }
 
 void OwnThread::wake_at(base::MonoTime when) {

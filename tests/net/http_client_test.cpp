@@ -428,6 +428,30 @@ TEST_SUITE("http client, bad days") {
     CHECK(code_of(waiting.back().get()) == ErrorCode::Exhausted);
   }
 
+  TEST_CASE("calls that wait can be withdrawn, and the one under way goes on") {
+    std::promise<void> came, go;
+    Peer peer([&](Peer::Line& line) {
+      line.request();
+      came.set_value();
+      go.get_future().wait();
+      line.answer("done");
+      CHECK(line.request().empty());  // nothing follows
+    });
+    auto options = patient();
+    options.connections = 1;
+    Caller caller(peer.url(), options);
+    auto under_way = caller.begin({});
+    came.get_future().wait();
+    auto second = caller.begin({});
+    auto third = caller.begin({});
+    caller.client->withdraw();
+    CHECK(code_of(second.get()) == ErrorCode::Cancelled);
+    CHECK(code_of(third.get()) == ErrorCode::Cancelled);
+    go.set_value();
+    CHECK(under_way.get()->body == "done");
+    caller.client->stop();
+  }
+
   TEST_CASE("how long it did not answer is told once it does again") {
     std::atomic<bool> well{false};
     Peer peer([&well](Peer::Line& line) {
