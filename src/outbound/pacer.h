@@ -28,7 +28,7 @@ std::optional<RunTimes> run_times_here();
 
 struct PacerLimits {
   int page = 20;            // sent without a look
-  base::Millis look{100};   // apart, at least
+  base::Millis look{50};    // apart, at least
   int full = 5;             // the cores are: waited so many times as long as ran
   base::Millis pause{200};  // then
 };
