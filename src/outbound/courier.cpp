@@ -27,7 +27,7 @@ constexpr Millis kConnectAgain{200};
 constexpr int kMostConnectPauses = 5;  // doublings
 constexpr int kMostRepeats = 2;        // of an item in a session that has just been made
 constexpr std::size_t kMostUnsettled = 1000;
-constexpr std::size_t kReadyToRest = 10;  // calls; a few connections would be through with theirs
+constexpr std::size_t kReadyToRest = 10;  // calls; so many connections or fewer make no bursts
 constexpr long kSearchAgainMs = 1000;
 
 }  // namespace
@@ -134,10 +134,12 @@ void SessionBuddy::Courier::pump() {
   if (stopping_) finish();
 }
 
-// While all goes well as many calls lie ready in the client's queue as are under way: a connection
-// that has its answer takes the next at once, and does not wait for this thread.
+// While all goes well some calls lie ready in the client's queue, and as many as are under way when
+// this thread is to rest: a connection that has its answer takes the next at once, and does not
+// wait for it.
 std::size_t SessionBuddy::Courier::most_under_way() const {
-  return window_ < options_.http.connections ? window_ : window_ * 2;
+  if (window_ < options_.http.connections) return window_;
+  return window_ + (window_ > kReadyToRest ? window_ : window_ / 4);
 }
 
 // Answers come in bursts, and this thread goes before the client's, which run in the idle class: to
@@ -294,9 +296,9 @@ void SessionBuddy::Courier::failed(Fuse::Pass pass, const std::string& error) {
   if (!std::exchange(was_open_, true)) {
     base::log()->warn("session buddy at {} is not called for now: {}", client_->origin().str(),
                       error);
+    client_->withdraw();  // what lies ready would meet the same
   }
   window_ = 1;
-  client_->withdraw();  // what lies ready would meet the same
   if (session_.fell_back()) session_.forget(session_.conversation());
 }
 

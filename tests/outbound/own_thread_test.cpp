@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <future>
+#include <vector>
 
 using namespace mahavishnu;
 
